@@ -1,0 +1,469 @@
+"""Recordings and windows: the reader of EEGMAT, its leak-free splits, and the window file of the verbs.
+
+A *recording* is one subject under one condition; a *window* is a piece of it that the network classifies.  All
+values are microvolts until `Normalisation.apply`.  What a user can cause (a wrong folder, a damaged file, a split
+that leaves nothing) is a `DataError` of one line; nothing here unpickles.
+"""
+
+import hashlib
+import math
+import operator
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import signal
+
+__all__ = [
+    "DataError",
+    "Normalisation",
+    "Recordings",
+    "Split",
+    "Windows",
+    "cut",
+    "decimate",
+    "load_eegmat",
+    "load_windows",
+    "save_windows",
+    "sha256",
+    "subject_split",
+    "time_split",
+]
+
+EEGMAT_FILES = tuple(f"eegmat_s{first:02}-{first + 8:02}.npz" for first in (0, 9, 18, 27))
+EEGMAT_KEYS = ("hi", "lo", "order", "scale_uV", "offset_uV", "subjects", "channels", "fs")
+REFERENCE = "A2-A1"  # the one channel of EEGMAT that is no scalp electrode
+WINDOW_S = 2.6  # the paper's 1300 steps at 500 Hz
+# What numpy's and zipfile's readers raise on a damaged or foreign file; the last three come from damaged headers.
+DAMAGED = (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError,
+           MemoryError, SyntaxError, TypeError)  # fmt: skip
+
+
+class DataError(ValueError):
+    """Data that can't be used.  The text is one line: the file, the field, what is allowed and what was found."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recordings:
+    """Continuous recordings of equal length.
+
+    Attributes
+    ----------
+    x : float32 [subjects, conditions, channels, samples], microvolt
+    subjects : int64 [subjects], the subjects' numbers, all different
+    channels : tuple of str, names in the order of `x`
+    fs : float, samples a second in Hz, above 0
+    """
+
+    x: np.ndarray
+    subjects: np.ndarray
+    channels: tuple
+    fs: float
+
+    def __post_init__(self):
+        if self.x.ndim != 4 or self.x.shape[0] != len(self.subjects) or self.x.shape[2] != len(self.channels):
+            raise DataError(
+                f"x must be [{len(self.subjects)} subjects, conditions, {len(self.channels)} channels, samples], "
+                f"not {list(self.x.shape)}"
+            )
+        if not (math.isfinite(self.fs) and self.fs > 0):
+            raise DataError(f"fs must be a finite number above 0 Hz, not {self.fs}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Windows:
+    """Labelled windows of equal length.
+
+    Attributes
+    ----------
+    x : float32 [n, steps, channels], microvolt
+    y : int64 [n], label (the condition), at least 0
+    subject : int64 [n], the subject's number, -1 where unknown
+    start : int64 [n], first sample in the recording at rate `fs`, -1 where unknown
+    fs : float or None, steps a second in Hz, None where unknown
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    subject: np.ndarray
+    start: np.ndarray
+    fs: float | None
+
+    def __len__(self):
+        return len(self.y)
+
+    @property
+    def steps(self):
+        """Steps of a window."""
+        return self.x.shape[1]
+
+    def select(self, which):
+        """The windows at `which`: a boolean mask [n], indices, or a slice."""
+        return Windows(x=self.x[which], y=self.y[which], subject=self.subject[which], start=self.start[which],
+                       fs=self.fs)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Three sets of windows that share no sample.
+
+    Attributes
+    ----------
+    train, validation, test : Windows
+        On the regular grid.  `validation` may be empty.
+    spans : int64 [k, 4]
+        Where training may crop windows of its own: (subject index, condition index, first, last), indices into
+        `Recordings.x`, samples first .. last - 1; a crop `x[s, c, :, a:a + steps]` has first <= a <= last - steps.
+    """
+
+    train: Windows
+    validation: Windows
+    test: Windows
+    spans: np.ndarray
+
+
+def _read(path, wanted, optional=()):
+    """The arrays of an .npz as a dict; every way to fail is a DataError."""
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        # Opened here: numpy leaves a file that is no zip open.
+        with open(path, "rb") as file:
+            z = np.load(file, allow_pickle=False)
+            if not isinstance(z, np.lib.npyio.NpzFile):
+                raise DataError(f"{path}: must be an .npz of {', '.join(wanted)}, not a single array")
+            with z:
+                for key in wanted:
+                    if key not in z.files:
+                        raise DataError(f"{path}: {key} is missing; it must hold {', '.join(wanted)}")
+                arrays = {key: z[key] for key in (*wanted, *optional) if key in z.files}
+    except DataError:
+        raise
+    except DAMAGED as error:
+        if "Object arrays" in str(error):
+            raise DataError(f"{path}: must hold plain numbers, not Python objects") from error
+        raise DataError(f"{path}: not a readable .npz file, or damaged") from error
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # numpy hands out a member that is no .npy as bytes
+            raise DataError(f"{path}: {key} must be an array")
+    return arrays
+
+
+def _scalar(path, name, value):
+    """A finite number above 0."""
+    if value.shape != () or value.dtype.kind not in "iuf" or not (np.isfinite(value) and value > 0):
+        found = value if value.shape == () else f"an array {list(value.shape)}"
+        raise DataError(f"{path}: {name} must be one finite number above 0, not {found}")
+    return float(value)
+
+
+def load_eegmat(folder, *, channels=19):
+    """EEGMAT in microvolts, bit-exact against the source's int16 samples.
+
+    Parameters
+    ----------
+    folder : path of the four `eegmat_s??-??.npz`
+    channels : 19 (the scalp) or 20 (with A2-A1)
+
+    Returns
+    -------
+    Recordings
+        [36 subjects, 2 conditions (0 rest, 1 mental arithmetic), channels, 31000 samples] at 500 Hz with the whole
+        data; a folder of the same format with other numbers of subjects and samples is read too.
+
+    Raises DataError for a missing folder or file, missing keys, and shapes that don't agree.
+    """
+    if channels not in (19, 20):
+        raise DataError(f"channels must be 19 (scalp) or 20 (with {REFERENCE}), not {channels}")
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    parts, subjects, first = [], [], None
+    for name in EEGMAT_FILES:
+        path = folder / name
+        z = _read(path, EEGMAT_KEYS)
+        part, names, fs = _decode(path, z, channels)
+        form = (part.shape[3], names, fs)
+        first = first or form
+        if form != first:
+            raise DataError(f"{path}: samples, channels and fs must be the same in all {len(EEGMAT_FILES)} files")
+        parts.append(part)
+        subjects.append(z["subjects"].astype(np.int64))
+    subjects = np.concatenate(subjects)
+    if len(np.unique(subjects)) != len(subjects):
+        raise DataError(f"{folder}: subjects must be different in all files, not {subjects.tolist()}")
+    return Recordings(x=np.concatenate(parts), subjects=subjects, channels=first[1], fs=first[2])
+
+
+def _decode(path, z, channels):
+    """One coded file: float32 [subjects, 2, channels, samples], the channels' names, the rate."""
+    shape, names = z["hi"].shape, tuple(str(name) for name in np.atleast_1d(z["channels"]))
+    if len(shape) != 4 or shape[1:3] != (2, 20) or 0 in shape:
+        raise DataError(f"{path}: hi must be [subjects, 2 conditions, 20 channels, samples], not {list(shape)}")
+    for key, want in (("lo", shape), ("scale_uV", shape[:3]), ("offset_uV", shape[:3]), ("subjects", shape[:1]),
+                      ("channels", shape[2:3]), ("order", ())):  # fmt: skip
+        if z[key].shape != want:
+            raise DataError(f"{path}: {key} must have the shape {list(want)}, not {list(z[key].shape)}")
+    for key, kinds, text in (("hi", "B", "uint8"), ("lo", "B", "uint8"), ("order", "bhilqBHILQ", "integer"),
+                             ("subjects", "bhilqBHILQ", "integer"), ("scale_uV", "efd", "float"),
+                             ("offset_uV", "efd", "float")):  # fmt: skip
+        if z[key].dtype.char not in kinds:
+            raise DataError(f"{path}: {key} must be {text}, not {z[key].dtype}")
+    if not 0 <= z["order"] <= 15:
+        raise DataError(f"{path}: order must be 0 to 15, not {z['order']}")
+    for key in ("scale_uV", "offset_uV"):
+        if not np.isfinite(z[key]).all():
+            raise DataError(f"{path}: {key} must be finite")
+    if REFERENCE not in names:
+        raise DataError(f"{path}: channels must hold {REFERENCE}")
+    keep = [k for k, name in enumerate(names) if channels == 20 or name != REFERENCE]
+    out = np.empty((shape[0], 2, len(keep), shape[3]), np.float32)
+    for s in range(shape[0]):  # subject by subject: the float64 product of a whole file would take 90 MB
+        code = ((z["hi"][s][:, keep].astype(np.uint16) << 8) | z["lo"][s][:, keep]).view(np.int16)
+        for _ in range(int(z["order"])):
+            code = np.cumsum(code, axis=-1, dtype=np.int16)  # modulo 2**16, as it was coded
+        out[s] = code * z["scale_uV"][s][:, keep, None] + z["offset_uV"][s][:, keep, None]
+    return out, tuple(names[k] for k in keep), _scalar(path, "fs", z["fs"])
+
+
+def decimate(recordings, factor=4):
+    """Recordings at `fs / factor`, low-passed first by a zero-phase FIR filter (10 new samples to each side).
+
+    The filter reaches 10 new samples over a border of a split; on the default grid the splits leave out far more.
+    Factor 1 returns the recordings unchanged.  Raises DataError for a factor below 1.
+    """
+    factor = operator.index(factor)
+    if factor < 1:
+        raise DataError(f"factor must be at least 1, not {factor}")
+    if factor == 1:
+        return recordings
+    # Subject by subject for memory.  "mean": a constant offset must not ring at the ends.
+    x = np.stack([signal.resample_poly(one, 1, factor, axis=-1, padtype="mean") for one in recordings.x])
+    return Recordings(x=x.astype(np.float32), subjects=recordings.subjects, channels=recordings.channels,
+                      fs=recordings.fs / factor)  # fmt: skip
+
+
+def cut(recordings, starts, steps, *, subjects=None):
+    """Windows of `steps` samples at the same `starts` of every recording; label = condition.
+
+    Order: subject, condition, start.  `subjects` are indices into `recordings`, None for all.  Raises DataError for
+    a window that leaves the recording.
+    """
+    steps, samples = operator.index(steps), recordings.x.shape[3]
+    starts = np.asarray(starts, dtype=np.int64).reshape(-1)
+    if not 1 <= steps <= samples:
+        raise DataError(f"steps must be 1 to {samples}, the samples of a recording, not {steps}")
+    for start in starts:
+        if not 0 <= start <= samples - steps:
+            raise DataError(f"starts must be 0 to {samples - steps}, not {start}")
+    chosen = np.arange(len(recordings.x)) if subjects is None else np.asarray(subjects, dtype=np.int64)
+    conditions, channels = recordings.x.shape[1:3]
+    x = np.empty((len(chosen), conditions, len(starts), steps, channels), np.float32)
+    for k, start in enumerate(starts):
+        x[:, :, k] = recordings.x[chosen, :, :, start : start + steps].swapaxes(2, 3)
+    s, c, k = (index.reshape(-1) for index in np.indices(x.shape[:3]))
+    return Windows(x=x.reshape(-1, steps, channels), y=c.astype(np.int64), subject=recordings.subjects[chosen][s],
+                   start=starts[k], fs=recordings.fs)  # fmt: skip
+
+
+def _grid(recordings, stride):
+    """Steps of a window (2.6 s), and the starts k * stride * steps (rounded down) of all windows that fit."""
+    steps, samples = round(WINDOW_S * recordings.fs), recordings.x.shape[3]
+    if not 0 < stride <= 1:
+        raise DataError(f"stride must be above 0 and at most 1 window, not {stride}")
+    if samples < steps or stride * steps < 1:
+        raise DataError(f"recordings of {samples} samples hold no grid of {steps}-step windows, {WINDOW_S} s each")
+    count = int((samples - steps) / (stride * steps)) + 1
+    return steps, (np.arange(count) * (stride * steps)).astype(np.int64)
+
+
+def _spans(recordings, subjects, first, last):
+    return np.array([(s, c, first, last) for s in subjects for c in range(recordings.x.shape[1])], np.int64)
+
+
+def time_split(recordings, *, stride=0.5, train_part=0.8, validation_part=0.15):
+    """Split every recording in time: its beginning trains, its end tests.
+
+    Parameters
+    ----------
+    stride : distance of the windows, 0 < stride <= 1 window; 0.5 is the 650-sample grid at 500 Hz
+    train_part : part of a recording before the test windows, 0 < train_part < 1
+    validation_part : last part *of the train part* that validates, 0 <= validation_part < 1; 0 for none
+
+    Train windows and spans end a whole window before the validation part begins.  504 test windows with the whole
+    of EEGMAT.  Raises DataError for parts out of range or too short for one window.
+    """
+    if not 0 < train_part < 1:
+        raise DataError(f"train_part must be between 0 and 1, not {train_part}")
+    if not 0 <= validation_part < 1:
+        raise DataError(f"validation_part must be at least 0 and below 1, not {validation_part}")
+    steps, starts = _grid(recordings, stride)
+    border = round(recordings.x.shape[3] * train_part)
+    validation = border - round(border * validation_part)
+    last = validation - steps if validation < border else border  # one window's gap
+    parts = {
+        "train": starts[starts + steps <= last],
+        "validation": starts[(starts >= validation) & (starts + steps <= border)],
+        "test": starts[starts >= border],
+    }
+    for name, part in parts.items():
+        if not len(part) and (name != "validation" or validation_part):
+            raise DataError(f"the {name} part holds no window of {steps} samples: change train_part, validation_part")
+    spans = _spans(recordings, range(len(recordings.x)), 0, last)
+    return Split(**{name: cut(recordings, part, steps) for name, part in parts.items()}, spans=spans)
+
+
+def subject_split(recordings, fold, *, folds=6, stride=0.5, validation_subjects=5):
+    """Hold out whole subjects: the subject at index i tests in fold i % folds.
+
+    Parameters
+    ----------
+    fold : 0 .. folds - 1
+    folds : 2 .. number of subjects
+    stride : distance of the windows, 0 < stride <= 1 window
+    validation_subjects : training subjects that validate instead, 0 for none: the first ones of the next fold,
+        then of the one after it, so that every fold validates on others
+
+    Every part has the whole grid of its subjects.  Raises DataError for numbers out of range.
+    """
+    count, fold, folds, validation_subjects = map(operator.index, (len(recordings.x), fold, folds, validation_subjects))
+    if not 2 <= folds <= count:
+        raise DataError(f"folds must be 2 to {count}, the number of subjects, not {folds}")
+    if not 0 <= fold < folds:
+        raise DataError(f"fold must be 0 to {folds - 1}, not {fold}")
+    # Rotated so that the held-out fold comes first; sorted() keeps the subjects of a fold in order.
+    order = sorted(range(count), key=lambda i: (i - fold) % folds)
+    tests = sum(i % folds == fold for i in order)
+    if not 0 <= validation_subjects < count - tests:
+        raise DataError(f"validation_subjects must be 0 to {count - tests - 1}, not {validation_subjects}")
+    test, validation, train = np.split(np.array(order), [tests, tests + validation_subjects])
+    steps, starts = _grid(recordings, stride)
+    train = np.sort(train)
+    parts = {"train": train, "validation": np.sort(validation), "test": test}
+    spans = _spans(recordings, train, 0, recordings.x.shape[3])
+    return Split(**{name: cut(recordings, starts, steps, subjects=part) for name, part in parts.items()}, spans=spans)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Normalisation:
+    """Zero mean and unit deviation per channel, with the statistics of the training part.
+
+    Attributes
+    ----------
+    mean, std : float64 [channels], in the unit of the data; std above 0
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def fit(cls, windows):
+        """Statistics over all windows and steps; raises DataError for no window or a channel without variation."""
+        if not len(windows):
+            raise DataError("x must hold at least 1 window to normalise, not 0")
+        mean, std = windows.x.mean(axis=(0, 1), dtype=np.float64), windows.x.std(axis=(0, 1), dtype=np.float64)
+        for channel in np.flatnonzero(~(std > 0)):
+            raise DataError(f"x must vary in every channel: channel {channel} is constant")
+        return cls(mean=mean, std=std)
+
+    def apply(self, x):
+        """(x - mean) / std in float64, returned as float32; `x` is [..., channels]."""
+        x = np.asarray(x)
+        if x.shape[-1:] != self.mean.shape:
+            raise DataError(f"x must end in {len(self.mean)} channels, not {list(x.shape)}")
+        return ((x - self.mean) / self.std).astype(np.float32)
+
+
+def load_windows(path):
+    """Windows from an .npz file, checked; nothing in it is unpickled.
+
+    Keys: `x` [windows, steps, input_size] float or integer, finite; `y` [windows] integer, at least 0.  Optional:
+    `subject`, `start` [windows] integer, at least -1 (unknown); `fs` in Hz; `scale_uV`, the microvolts of one unit
+    of `x`, which is multiplied by it.  Other keys are ignored.  Raises DataError.
+    """
+    z = _read(path, ("x", "y"), ("subject", "start", "fs", "scale_uV"))
+    x = z["x"]
+    if x.ndim != 3:
+        raise DataError(f"{path}: x must have 3 dimensions [windows, steps, input_size], not {x.ndim}")
+    if 0 in x.shape:
+        raise DataError(f"{path}: x must have at least 1 window, step and input, not {list(x.shape)}")
+    if x.dtype.kind not in "iuf":
+        raise DataError(f"{path}: x must be float or integer, not {x.dtype}")
+    scale = _scalar(path, "scale_uV", z["scale_uV"]) if "scale_uV" in z else 1.0
+    with np.errstate(over="ignore", invalid="ignore"):  # found by the next check, with its place
+        x = x.astype(np.float32) if scale == 1 else (x * np.float64(scale)).astype(np.float32)
+    for window, step, channel in np.argwhere(~np.isfinite(x))[:1]:
+        raise DataError(f"{path}: x must be finite in float32, which window {window}, step {step}, input {channel} "
+                        "is not")  # fmt: skip
+    values = {}
+    for name, least in (("y", 0), ("subject", -1), ("start", -1)):
+        value = z.get(name, np.full(len(x), -1))
+        if value.shape != (len(x),):
+            raise DataError(f"{path}: {name} must have one entry for each of the {len(x)} windows, "
+                            f"not the shape {list(value.shape)}")  # fmt: skip
+        if value.dtype.kind not in "iu":
+            raise DataError(f"{path}: {name} must be integer, not {value.dtype}")
+        if value.min() < least or value.max() > np.iinfo(np.int64).max:
+            worst = value.min() if value.min() < least else value.max()
+            raise DataError(f"{path}: {name} must be {least} to 2**63 - 1, not {worst}")
+        values[name] = value.astype(np.int64)
+    return Windows(x=x, **values, fs=_scalar(path, "fs", z["fs"]) if "fs" in z else None)
+
+
+def save_windows(path, windows, *, scale_uV=None, attribution=None):
+    """Write `windows` for `load_windows`; the same windows give the same bytes, and a failure leaves no half file.
+
+    Parameters
+    ----------
+    path : its folder must exist
+    scale_uV : None stores float32; a number above 0 stores int16 in units of that many microvolts, rounded half to
+        even (an error of at most scale_uV / 2), never clipped
+    attribution : text stored beside the data, or None
+
+    Raises DataError for values beyond int16 and for a path that can't be written.
+    """
+    path, arrays = Path(path), {"x": windows.x.astype(np.float32)}
+    if scale_uV is not None:
+        if not (math.isfinite(scale_uV) and scale_uV > 0):
+            raise DataError(f"{path}: scale_uV must be one finite number above 0, not {scale_uV}")
+        units = np.rint(windows.x / np.float64(scale_uV))
+        # Written so that NaN fails too.
+        if units.size and not np.abs(units).max() <= 32767:
+            raise DataError(f"{path}: x must stay within +-32767 units of {scale_uV} uV, not {np.abs(units).max():.0f}")
+        arrays = {"x": units.astype(np.int16), "scale_uV": np.float64(scale_uV)}
+    arrays |= {"y": windows.y, "subject": windows.subject, "start": windows.start}
+    if windows.fs is not None:
+        arrays["fs"] = np.float64(windows.fs)
+    if attribution is not None:
+        arrays["attribution"] = np.array(attribution)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)  # numpy dates every member 1980-01-01
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"{path}: can't be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path):
+    """Hash of the data as hex digits: of a file its content; of a folder every .npz in it, names and contents.
+
+    A folder's hash is over the lines `<sha256 of the content>  <name>` in the order of the names, so that
+    `cd folder; LC_ALL=C sha256sum *.npz | sha256sum` says the same.  Raises DataError where there is nothing to hash.
+    """
+    path = Path(path)
+    if path.is_file():
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder")
+    files = sorted(file for file in path.glob("*.npz") if not file.name.startswith("."))
+    if not files:
+        raise DataError(f"{path}: must hold at least 1 .npz file, not 0")
+    return hashlib.sha256("".join(f"{sha256(file)}  {file.name}\n" for file in files).encode()).hexdigest()

@@ -1,0 +1,238 @@
+"""What an LSTM is in numbers: sizes, levels and formats. Checked once; every derived width is a property here."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import index
+
+from .fixed import Fixed
+from .tables import sigma_table, tanh_table
+
+__all__ = ["GATES", "LstmSpec", "SpecError"]
+
+GATES = ("i", "f", "g", "o")
+"""Order of the gates in every array of ours, as in PyTorch."""
+
+_RANGES = {
+    "input_size": (1, 256),
+    "hidden_size": (1, 512),
+    "classes": (0, 32),
+    "max_steps": (1, 1 << 20),
+    "input_levels": (1, 8),
+    "hidden_levels": (1, 8),
+    "gate_levels": (1, 8),
+    "cell_levels": (0, 8),
+    "weight_levels": (1, 8),
+    "bias_levels": (1, 8),
+    "h_fraction": (2, 14),
+    "activation_fraction": (4, 14),
+    "wx_fraction": (0, 24),
+    "wh_fraction": (0, 24),
+    "bias_fraction": (0, 24),
+    "head_bits": (2, 16),
+    "head_fraction": (0, 24),
+}
+
+
+class SpecError(ValueError):
+    """A spec field is out of range; the message names the field, the range and the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LstmSpec:
+    """One LSTM layer with all operands of Eq. 1-5 of MuBiNN binarized, and an optional dense head.
+
+    Letters: A of the papers is `input_levels`, `hidden_levels` and `gate_levels`, W is `weight_levels` and `bias_levels`;
+    alpha are the activations' scales, beta the weights', gamma = alpha * beta.
+
+    Parameters
+    ----------
+    input_size : int
+        Channels of a sample, 1 to 256.
+    hidden_size : int
+        Units, 1 to 512.
+    classes : int
+        Outputs of the dense head, 1 to 32, or 0 for no head (the core then streams h).
+    pool : str
+        "mean" sums the head's products over the steps of a window, "last" takes the last step.
+    max_steps : int
+        Longest window; sizes the head's sums. 1 to 2**20.
+    input_levels, hidden_levels, gate_levels, weight_levels, bias_levels : int
+        Levels of x, h, the gates i f g o, the weights and the biases, each 1 to 8.
+    cell_levels : int
+        Levels of c, 1 to 8, or 0 for plain fixed point in `cell`.
+    x, z, cell : Fixed
+        Formats of a sample, of the pre-activation and of c. The x scales share the samples' binary point, and so on.
+    h_fraction, wx_fraction, wh_fraction, bias_fraction, head_fraction : int
+        Binary points of the scales of h, input weights, recurrent weights, biases, and of the head's weights.
+    activation_fraction : int
+        Binary point of sigma's and tanh's outputs and of the gates' scales.
+    head_bits : int
+        Width of a head weight, 2 to 16.
+    """
+
+    input_size: int
+    hidden_size: int
+    classes: int = 0
+    pool: str = "mean"
+    max_steps: int = 4096
+    input_levels: int = 2
+    hidden_levels: int = 2
+    gate_levels: int = 2
+    cell_levels: int = 0
+    weight_levels: int = 2
+    bias_levels: int = 2
+    x: Fixed = field(default=Fixed(bits=12, fraction=7))
+    z: Fixed = field(default=Fixed(bits=12, fraction=8))
+    cell: Fixed = field(default=Fixed(bits=16, fraction=11))
+    h_fraction: int = 8
+    activation_fraction: int = 10
+    wx_fraction: int = 9
+    wh_fraction: int = 9
+    bias_fraction: int = 8
+    head_bits: int = 8
+    head_fraction: int = 7
+
+    def __post_init__(self):
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            try:
+                value = index(value)
+            except TypeError:
+                raise SpecError(f"{name} must be an integer {low} to {high}, not {value!r}") from None
+            object.__setattr__(self, name, value)
+            if not low <= value <= high:
+                raise SpecError(f"{name} must be {low} to {high}, not {value}")
+        if self.pool not in ("mean", "last"):
+            raise SpecError(f"pool must be mean or last, not {self.pool!r}")
+        for name, widest in (("x", 16), ("z", 16), ("cell", 24)):
+            if getattr(self, name).bits > widest:
+                raise SpecError(f"{name}.bits must be 4 to {widest}, not {getattr(self, name).bits}")
+        if self.z_shift < 0:
+            raise SpecError(
+                f"z.fraction must be 0 to {self.acc_fraction} (the accumulator's), not {self.z.fraction}"
+            )
+            if getattr(self, name).bits < 4:
+                raise SpecError(f"{name}.bits must be 4 to {widest}, not {getattr(self, name).bits}")
+        if self.h_fraction > 2 * self.activation_fraction:
+            raise SpecError(
+                f"h_fraction must be 2 to {2 * self.activation_fraction} (o*tanh(c)'s), not {self.h_fraction}"
+            )
+
+    # Derived numbers -------------------------------------------------------------------------------------------------
+
+    @property
+    def columns(self):
+        """Columns of a weight row: x first, then h."""
+        return self.input_size + self.hidden_size
+
+    @property
+    def acc_fraction(self):
+        """Binary point of the accumulator, where x part, h part and bias meet."""
+        return max(self.x.fraction + self.wx_fraction, self.h_fraction + self.wh_fraction, self.bias_fraction)
+
+    @property
+    def x_shift(self):
+        """Left shift of the x part to the accumulator's binary point."""
+        return self.acc_fraction - self.x.fraction - self.wx_fraction
+
+    @property
+    def h_shift(self):
+        """Left shift of the h part to the accumulator's binary point."""
+        return self.acc_fraction - self.h_fraction - self.wh_fraction
+
+    @property
+    def bias_shift(self):
+        """Left shift of the bias to the accumulator's binary point."""
+        return self.acc_fraction - self.bias_fraction
+
+    @property
+    def z_shift(self):
+        """Right shift, with rounding, from the accumulator to the pre-activation format."""
+        return self.acc_fraction - self.z.fraction
+
+    @property
+    def one(self):
+        """1.0 at the activations' binary point."""
+        return 1 << self.activation_fraction
+
+    @property
+    def gate_offsets(self):
+        """Offset of each gate in the order of GATES: 1/2 for the sigmoid gates, 0 for g."""
+        return (self.one >> 1, self.one >> 1, 0, self.one >> 1)
+
+    @property
+    def cell_shift(self):
+        """Right shift, with rounding, from the exact f*c + i*g to c's binary point; see `cell_align`."""
+        return self.sum_fraction - self.cell.fraction
+
+    @property
+    def sum_fraction(self):
+        """Binary point at which f*c and i*g are added exactly (Eq. 5)."""
+        return self.activation_fraction + max(self.cell.fraction, self.activation_fraction)
+
+    @property
+    def fc_shift(self):
+        """Left shift of f*c to `sum_fraction`."""
+        return self.sum_fraction - self.activation_fraction - self.cell.fraction
+
+    @property
+    def ig_shift(self):
+        """Left shift of i*g to `sum_fraction`."""
+        return self.sum_fraction - 2 * self.activation_fraction
+
+    @property
+    def h_shift_down(self):
+        """Right shift, with rounding, from o*tanh(c) to h's binary point (Eq. 6)."""
+        return 2 * self.activation_fraction - self.h_fraction
+
+    @property
+    def h_bits(self):
+        """Width to which o*tanh(c) saturates at h's binary point: +-2, where scales that sum to 1/2 reach +-1."""
+        return self.h_fraction + 2
+
+    @property
+    def weight_bits(self):
+        """Bits of all weight codes."""
+        return 4 * self.hidden_size * self.columns * self.weight_levels
+
+    @cached_property
+    def gate_tables(self):
+        """Tables of the gates in the order of GATES."""
+        sigma = sigma_table(self.z, self.activation_fraction)
+        tanh = tanh_table(self.z, self.activation_fraction)
+        return (sigma, sigma, tanh, sigma)
+
+    @cached_property
+    def cell_table(self):
+        """tanh(c)."""
+        return tanh_table(self.cell, self.activation_fraction)
+
+    # JSON ------------------------------------------------------------------------------------------------------------
+
+    def to_json(self):
+        """Compact JSON text, keys sorted, that `from_json` reads back to an equal spec."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text):
+        """Spec from `to_json` text. SpecError names a missing, unknown or bad field."""
+        try:
+            values = json.loads(text)
+            names = {f.name for f in dataclasses.fields(cls)}
+            unknown = sorted(set(values) - names)
+            if unknown:
+                raise SpecError(f"unknown field {unknown[0]!r}, a newer mubinn wrote this spec")
+            for name in ("x", "z", "cell"):
+                if name in values:
+                    values[name] = Fixed(**values[name])
+            return cls(**values)
+        except SpecError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
+            raise SpecError(f"not a spec: {error}") from None
+
+    def replace(self, **changes):
+        """The spec with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,1 @@
+"""Training in PyTorch: an extra, `pip install mubinn[train]`."""
