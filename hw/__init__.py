@@ -1,1 +1,30 @@
+"""Components in Amaranth. `Lstm` is the whole core; its parts are usable alone."""
 
+from .activation import Activation, Staircase
+from .cell import Cell
+from .dots import DotProducts
+from .encoder import Encoder
+from .head import Head
+from .lstm import Lstm
+from .output import OutputProduct
+from .popcount import XnorDot
+from .preactivation import PreActivation
+from .product import XnorProduct
+from .scale import Scale
+from .table import PiecewiseLinear
+
+__all__ = [
+    "Activation",
+    "Cell",
+    "DotProducts",
+    "Encoder",
+    "Head",
+    "Lstm",
+    "OutputProduct",
+    "PiecewiseLinear",
+    "PreActivation",
+    "Scale",
+    "Staircase",
+    "XnorDot",
+    "XnorProduct",
+]

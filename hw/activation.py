@@ -1,0 +1,92 @@
+"""Activation of the gates: sigma or tanh and the level encoder in one, as comparators."""
+
+from amaranth import Cat, Module, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from mubinn.model.tables import gate_thresholds
+
+from .codes import lookup
+from .layouts import gates, pulse
+
+__all__ = ["Activation", "Staircase"]
+
+
+class Staircase(wiring.Component):
+    """Code of a monotone table's value by comparing the table's input with thresholds.
+
+    Table and encoder together are a staircase of the input, so level k of the code is input >= threshold, where the
+    threshold depends on the levels before (`mubinn.model.tables.gate_thresholds`). One code a cycle, one cycle a level.
+
+    Parameters
+    ----------
+    table : mubinn.model.tables.Table
+    scales : sequence of int
+    offset : int
+
+    Members
+    -------
+    i : In(stream of signed, the table's input)
+    o : Out(stream of the code)
+    """
+
+    def __init__(self, table, scales, offset=0):
+        self.table, self.latency = table, len(scales)
+        self.thresholds = gate_thresholds(table, scales, offset)
+        super().__init__(
+            {"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(unsigned(len(scales))))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        valid, value, code = self.i.valid, self.i.payload, []
+        for level, thresholds in enumerate(self.thresholds):
+            least = lookup(m, Cat(*code), thresholds, name=f"least_{level}") if level else int(thresholds[0])
+            stage = data.StructLayout({"value": self.i.payload.shape(), "code": level + 1, "valid": 1})
+            later = Signal(stage, name=f"level_{level}")
+            m.d.sync += [later.value.eq(value), later.code.eq(Cat(*code, value >= least)), later.valid.eq(valid)]
+            valid, value, code = later.valid, later.value, list(later.code)
+        m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(Cat(*code))]
+        return m
+
+
+class Activation(wiring.Component):
+    """Codes of a unit's four gates from its pre-activations.
+
+    One unit a cycle, `latency` cycles later.
+
+    Parameters
+    ----------
+    spec : LstmSpec
+    gate_scales : int array [4, gate_levels]
+
+    Members
+    -------
+    i : In(stream of z [4])
+    o : Out(stream of codes [4])
+    """
+
+    def __init__(self, spec, gate_scales):
+        self.stairs = [
+            Staircase(table, [int(s) for s in scales], offset)
+            for table, scales, offset in zip(spec.gate_tables, gate_scales, spec.gate_offsets, strict=True)
+        ]
+        self.latency = spec.gate_levels
+        super().__init__(
+            {
+                "i": In(pulse(gates(signed(spec.z.bits)))),
+                "o": Out(pulse(gates(unsigned(spec.gate_levels)))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        for gate, stairs in enumerate(self.stairs):
+            m.submodules[f"gate_{gate}"] = stairs
+            m.d.comb += [
+                stairs.i.valid.eq(self.i.valid),
+                stairs.i.payload.eq(self.i.p[gate]),
+                self.o.p[gate].eq(stairs.o.payload),
+            ]
+        m.d.comb += self.o.valid.eq(self.stairs[0].o.valid)
+        return m

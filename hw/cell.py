@@ -1,0 +1,124 @@
+"""Cell state: Eq. 5, c = f * c + i * g."""
+
+from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from mubinn.model.spec import GATES
+
+from .codes import decoded
+from .encoder import Encoder
+from .layouts import gates, pulse
+from .preactivation import saturated
+from .product import XnorProduct
+
+__all__ = ["Cell"]
+
+
+class Cell(wiring.Component):
+    """State of every unit, one unit after another in a fixed round.
+
+    Products and sum are exact, one rounding half up, then saturation. In a window's first step the old c is exact zero.
+    With `cell_levels` the memory holds c's code and both products are XNOR products; else f * c takes one multiplier.
+    One unit a cycle, `latency` cycles later; the same unit may come again after `latency` + 1 cycles.
+
+    Parameters
+    ----------
+    spec : LstmSpec
+    gate_scales : int array [4, gate_levels]
+    cell_scales : int array [cell_levels] or None
+
+    Members
+    -------
+    i : In(stream of codes [4], first: the step is its window's first)
+    o : Out(stream of c in the format spec.cell, decoded)
+    """
+
+    def __init__(self, spec, *, gate_scales, cell_scales=None):
+        self.spec, self.cell_scales = spec, cell_scales
+        self.gate_scales = dict(zip(GATES, gate_scales, strict=True))
+        self.offsets = dict(zip(GATES, spec.gate_offsets, strict=True))
+        self.latency = 4 + spec.cell_levels
+        unit = data.StructLayout({"codes": gates(unsigned(spec.gate_levels)), "first": 1})
+        super().__init__({"i": In(pulse(unit)), "o": Out(pulse(signed(spec.cell.bits)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        spec = self.spec
+        code = dict(zip(GATES, self.i.p.codes, strict=True))
+        stored = unsigned(spec.cell_levels) if spec.cell_levels else signed(spec.cell.bits)
+        memory = Memory(shape=stored, depth=spec.hidden_size, init=[])
+        m.submodules.memory = memory
+        read, write = memory.read_port(), memory.write_port()
+        valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3))]
+        m.d.sync += [later.eq(earlier) for earlier, later in zip(valid, valid[1:], strict=False)]
+
+        # The read address runs ahead by a cycle, so that the memory's output is always the next unit's c.
+        self._count(m, self.i.valid, ahead=read.addr)
+
+        # 1: i * g with the rounding term inside; operands of f * c.
+        half = 1 << spec.cell_shift >> 1
+        ig = XnorProduct(
+            self.gate_scales["i"], self.gate_scales["g"], a_offset=self.offsets["i"], constant=half, shift=spec.ig_shift
+        )
+        m.submodules.ig = ig
+        m.d.comb += [ig.i.valid.eq(self.i.valid), ig.i.p.a.eq(code["i"]), ig.i.p.b.eq(code["g"])]
+        first = Signal()
+        m.d.sync += first.eq(self.i.p.first)
+        ig_later = Signal.like(ig.o.payload)
+        m.d.sync += ig_later.eq(ig.o.payload)
+        fc = self._forget(m, code["f"], read.data, first)
+        # 3: the sum. 4: saturation.
+        total = Signal(signed(max(len(fc), len(ig_later)) + 1))
+        m.d.sync += total.eq(fc + ig_later)
+        c = saturated(total >> spec.cell_shift, spec.cell.bits)
+        if spec.cell_levels:
+            fixed = Signal(signed(spec.cell.bits))
+            fixed_valid = Signal()
+            m.d.sync += [fixed.eq(c), fixed_valid.eq(valid[3])]
+            encoder = Encoder(spec.cell.bits, self.cell_scales)
+            m.submodules.encoder = encoder
+            m.d.comb += [
+                encoder.i.valid.eq(fixed_valid),
+                encoder.i.payload.eq(fixed),
+                encoder.o.ready.eq(1),
+                write.en.eq(encoder.o.valid),
+                write.data.eq(encoder.o.payload),
+                self.o.valid.eq(encoder.o.valid),
+                self.o.payload.eq(decoded(m, encoder.o.payload, self.cell_scales, name="c")),
+            ]
+        else:
+            m.d.sync += [self.o.valid.eq(valid[3]), self.o.payload.eq(c)]
+            m.d.comb += [write.en.eq(self.o.valid), write.data.eq(self.o.payload)]
+        self._count(m, write.en, now=write.addr)
+        return m
+
+    def _count(self, m, step, *, now=None, ahead=None):
+        """Unit counter: `now` is the unit, `ahead` the one after this cycle."""
+        unit, later = Signal(range(self.spec.hidden_size)), Signal(range(self.spec.hidden_size))
+        m.d.comb += later.eq(Mux(step, Mux(unit == self.spec.hidden_size - 1, 0, unit + 1), unit))
+        m.d.sync += unit.eq(later)
+        if now is not None:
+            m.d.comb += now.eq(unit)
+        if ahead is not None:
+            m.d.comb += ahead.eq(later)
+
+    def _forget(self, m, f_code, stored, first):
+        """Stages 1 and 2: f * c at the sum's binary point, zero in a window's first step."""
+        spec = self.spec
+        if spec.cell_levels:
+            fc = XnorProduct(
+                self.gate_scales["f"], self.cell_scales, a_offset=self.offsets["f"], shift=spec.fc_shift
+            )
+            m.submodules.fc = fc
+            m.d.comb += [fc.i.p.a.eq(f_code), fc.i.p.b.eq(stored)]
+            result = Signal.like(fc.o.payload, name="fc_later")
+            m.d.sync += result.eq(Mux(first, 0, fc.o.payload))
+            return result
+        f_now = decoded(m, f_code, self.gate_scales["f"], self.offsets["f"], name="f_now")
+        f, c = Signal.like(f_now, name="f"), Signal.like(stored, name="c_before")
+        m.d.sync += [f.eq(f_now), c.eq(Mux(self.i.p.first, 0, stored))]
+        product = Signal(signed(len(f) + len(c)), name="f_times_c")
+        m.d.sync += product.eq(f * c)
+        return product << spec.fc_shift

@@ -1,0 +1,118 @@
+"""Input side: samples to codes, steps and windows kept in order, broken windows flagged."""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .encoder import Encoder
+from .layouts import Flags, sample
+
+__all__ = ["Intake"]
+
+
+class Intake(wiring.Component):
+    """Encodes samples, tells complete steps, and finds out where windows begin and end.
+
+    A step is `input_size` samples; `last` marks the last sample of a window's last step. A `last` on any other sample, or a
+    window of more than `max_steps` steps, ends the window at that step with the flag `error`: its result is not defined, the
+    next window is right again. One sample a cycle. Two steps fit: the one being computed and the next.
+
+    Parameters
+    ----------
+    spec : LstmSpec
+    x_scales : sequence of int
+
+    Members
+    -------
+    i : In(stream of x, last)
+    codes : Out(stream of code, bank, first: channel 0)
+    ready : Out(1)
+        The step of bank `bank` is complete, all codes taken.
+    flags : Out(Flags)
+        Of that step.
+    done : In(1)
+        Pulse: that step has been read, its bank may be filled again.
+    bank : Out(1)
+    """
+
+    def __init__(self, spec, x_scales):
+        self.spec, self.x_scales = spec, x_scales
+        code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": 1, "first": 1})
+        super().__init__(
+            {
+                "i": In(stream.Signature(sample(spec))),
+                "codes": Out(stream.Signature(code)),
+                "ready": Out(1),
+                "flags": Out(Flags),
+                "done": In(1),
+                "bank": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        spec = self.spec
+        m.submodules.encoder = encoder = Encoder(spec.x.bits, self.x_scales)
+        full = Signal(2)
+        kept = Signal(data.ArrayLayout(Flags, 2))
+
+        # Where samples go in: channel, step, bank.
+        channel, step = Signal(range(spec.input_size)), Signal(range(spec.max_steps))
+        in_bank, broken = Signal(), Signal()
+        last_channel = channel == spec.input_size - 1
+        taken, ends_step, ends_window = Signal(), Signal(), Signal()
+        # A bank that samples are still on their way to is not free for the next step but one: `claimed` tells.
+        claimed = Signal(2)
+        free = ~claimed.bit_select(in_bank, 1)
+        m.d.comb += [
+            encoder.i.valid.eq(self.i.valid & free),
+            encoder.i.payload.eq(self.i.p.x),
+            self.i.ready.eq(encoder.i.ready & free),
+            taken.eq(self.i.valid & self.i.ready),
+            ends_step.eq(last_channel | self.i.p.last),
+            ends_window.eq(self.i.p.last | (last_channel & (step == spec.max_steps - 1))),
+            broken.eq(self.i.p.last != (last_channel & ends_window)),
+        ]
+        first = Signal(init=1)
+        with m.If(taken):
+            m.d.sync += channel.eq(Mux(ends_step, 0, channel + 1))
+            with m.If(ends_step):
+                m.d.sync += [
+                    step.eq(Mux(ends_window, 0, step + 1)),
+                    first.eq(ends_window),
+                    in_bank.eq(~in_bank),
+                    claimed.bit_select(in_bank, 1).eq(1),
+                    kept[in_bank].first.eq(first),
+                    kept[in_bank].last.eq(ends_window),
+                    kept[in_bank].error.eq(broken),
+                ]
+
+        # Beside the encoder: which of its codes begin and end a step.
+        place = data.StructLayout({"first": 1, "ends": 1, "bank": 1})
+        beside = [Signal(place, name=f"beside_{k}") for k in range(encoder.latency + 1)]
+        m.d.comb += [
+            beside[0].first.eq(channel == 0),
+            beside[0].ends.eq(ends_step),
+            beside[0].bank.eq(in_bank),
+        ]
+        with m.If(encoder.i.ready):
+            m.d.sync += [later.eq(earlier) for earlier, later in zip(beside, beside[1:], strict=False)]
+        out = beside[-1]
+        m.d.comb += [
+            self.codes.valid.eq(encoder.o.valid),
+            self.codes.p.code.eq(encoder.o.payload),
+            self.codes.p.bank.eq(out.bank),
+            self.codes.p.first.eq(out.first),
+            encoder.o.ready.eq(self.codes.ready),
+        ]
+        # Where complete steps go out.
+        with m.If(self.codes.valid & self.codes.ready & out.ends):
+            m.d.sync += full.bit_select(out.bank, 1).eq(1)
+        with m.If(self.done):
+            m.d.sync += [
+                full.bit_select(self.bank, 1).eq(0),
+                claimed.bit_select(self.bank, 1).eq(0),
+                self.bank.eq(~self.bank),
+            ]
+        m.d.comb += [self.ready.eq(full.bit_select(self.bank, 1)), self.flags.eq(kept[self.bank])]
+        return m

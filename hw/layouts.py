@@ -1,0 +1,45 @@
+"""Payloads of the streams between the components, and the bit order of each (LSB first, as Amaranth packs a struct)."""
+
+from amaranth import signed, unsigned
+from amaranth.lib import data, stream
+
+__all__ = ["Flags", "gates", "pulse", "result", "sample", "tagged", "unit_output"]
+
+Flags = data.StructLayout({"first": 1, "last": 1, "error": 1})
+"""Of a step, carried along with its units: first or last of its window, and whether the window is in error."""
+
+
+def sample(spec):
+    """One channel of x, and `last` on the last channel of a window's last step."""
+    return data.StructLayout({"x": signed(spec.x.bits), "last": 1})
+
+
+def tagged(**fields):
+    """A unit's fields with its step's flags."""
+    return data.StructLayout({**fields, "flags": Flags})
+
+
+def gates(shape):
+    """The same shape for each gate, in PyTorch's order i, f, g, o."""
+    return data.ArrayLayout(shape, 4)
+
+
+def result(spec, score_bits):
+    """One window: the class, whether the window's input was in error, and the sums of the head."""
+    return data.StructLayout(
+        {
+            "label": unsigned(max(1, (spec.classes - 1).bit_length())),
+            "error": 1,
+            "scores": data.ArrayLayout(signed(score_bits), spec.classes),
+        }
+    )
+
+
+def unit_output(h_bits):
+    """One unit's decoded h; `last` on the last unit of a window, with `error`."""
+    return data.StructLayout({"h": signed(h_bits), "last": 1, "error": 1})
+
+
+def pulse(shape):
+    """A stream that is never held back: inside the core all timing is static."""
+    return stream.Signature(shape, always_ready=True)

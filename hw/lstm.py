@@ -1,0 +1,224 @@
+"""The LSTM core: one stream of samples in, one stream of h or of classes out."""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from mubinn.model.binarize import codebook
+from mubinn.model.folding import Folding, Schedule
+
+from .activation import Activation
+from .cell import Cell
+from .codes import decoded, value_shape
+from .delay import Delay
+from .dots import DotProducts
+from .encoder import Encoder
+from .head import Head
+from .intake import Intake
+from .layouts import Flags, sample, unit_output
+from .output import OutputProduct
+from .preactivation import PreActivation
+from .scale import Gammas, Scale
+from .sequencer import Sequencer
+from .store import PlaneStore
+from .table import PiecewiseLinear
+from .weights import WeightStore, weight_words
+
+__all__ = ["Lstm"]
+
+
+class Lstm(wiring.Component):
+    """Multi-level binarized LSTM with its parameters inside.
+
+    Samples come a channel a beat; any stall on either side is legal. A step takes `schedule.ideal_cycles_per_step` cycles,
+    and more only where the next step waits for its last h (`latency` cycles behind the last word) or for its neighbours.
+
+    Parameters
+    ----------
+    parameters : mubinn.model.parameters.Parameters
+        Spec and integer tensors.
+    folding : Folding
+        How much is computed at once.
+    startup_cycles : int
+        Cycles after reset in which nothing is accepted, 0 to 65535: iCE40 block RAM is not readable in the first
+        microseconds after configuration.
+
+    Members
+    -------
+    i : In(stream of x: format spec.x, last: on the last channel of a window's last step)
+    o : Out(stream). With a head, a beat a window: label, error, scores. Without, a beat a unit: h (format of the h scales),
+        last (on the last unit of a window), error. `error` tells of a missing or misplaced `last`: that window's
+        result is not defined.
+    """
+
+    def __init__(self, parameters, folding=None, *, startup_cycles=0):
+        if not 0 <= startup_cycles < 1 << 16:
+            raise ValueError(f"startup_cycles must be 0 to 65535, not {startup_cycles}")
+        self.parameters, self.spec, self.startup_cycles = parameters, parameters.spec, startup_cycles
+        self.schedule = Schedule(parameters.spec, folding or Folding())
+        spec, p, schedule = self.spec, parameters, self.schedule
+        self.intake = Intake(spec, p.x_scales)
+        self.store = PlaneStore(schedule)
+        self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes))
+        self.sequencer = Sequencer(schedule)
+        self.dots = DotProducts(schedule)
+        self.scale = Scale(schedule, Gammas.of(p, schedule))
+        self.preactivation = PreActivation(
+            schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales
+        )
+        self.activation = Activation(spec, p.gate_scales)
+        self.cell = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales)
+        self.tanh_c = PiecewiseLinear(spec.cell_table)
+        self.output = OutputProduct(spec, p.gate_scales[3])
+        self.h_encoder = Encoder(spec.h_bits, p.h_scales)
+        self.head = Head(p) if spec.classes else None
+        self.h_shape = value_shape(codebook(p.h_scales))
+        payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)))
+        super().__init__({"i": In(stream.Signature(sample(spec))), "o": Out(stream.Signature(payload))})
+
+    @property
+    def latency(self):
+        """Cycles from the read of a group's last word to the cycle in which its first unit's h can be read back."""
+        parts = (self.dots, self.scale, self.preactivation, self.activation, self.cell, self.tanh_c, self.output)
+        return 1 + sum(part.latency for part in parts) + self.h_encoder.latency + 1
+
+    def elaborate(self, platform):
+        m = Module()
+        spec, p = self.spec, self.parameters
+        for name in (
+            "intake store weights sequencer dots scale preactivation activation cell tanh_c output h_encoder head".split()
+        ):
+            if getattr(self, name) is not None:
+                m.submodules[name] = getattr(self, name)
+        self._front(m)
+        connect = wiring.connect
+        connect(m, self.dots.x, self.scale.x)
+        connect(m, self.dots.h, self.scale.h)
+        connect(m, self.scale.o, self.preactivation.i)
+
+        # Unit after unit from here on; what a unit takes along travels in delays beside the pipeline.
+        z, codes = self.preactivation.o, self.activation.o
+        m.d.comb += [self.activation.i.valid.eq(z.valid), self.activation.i.p.eq(z.p.z)]
+        flags = self._delayed(m, "flags_z", Flags, self.activation.latency, z.p.flags)
+        m.d.comb += [
+            self.cell.i.valid.eq(codes.valid),
+            self.cell.i.p.codes.eq(codes.p),
+            self.cell.i.p.first.eq(flags.first),
+        ]
+        connect(m, self.cell.o, self.tanh_c.i)
+        beside = data.StructLayout({"o": unsigned(spec.gate_levels), "flags": Flags})
+        unit = Signal(beside)
+        m.d.comb += [unit.o.eq(codes.p[3]), unit.flags.eq(flags)]
+        unit = self._delayed(m, "beside_c", beside, self.cell.latency + self.tanh_c.latency, unit)
+        m.d.comb += [
+            self.output.i.valid.eq(self.tanh_c.o.valid),
+            self.output.i.p.o.eq(unit.o),
+            self.output.i.p.tanh_c.eq(self.tanh_c.o.payload),
+            self.h_encoder.i.valid.eq(self.output.o.valid),
+            self.h_encoder.i.payload.eq(self.output.o.payload),
+            self.h_encoder.o.ready.eq(1),
+        ]
+        flags = self._delayed(m, "flags_h", Flags, self.output.latency + self.h_encoder.latency, unit.flags)
+        last_unit = self._write_h(m)
+        h = Signal(self.h_shape)
+        m.d.comb += h.eq(decoded(m, self.h_encoder.o.payload, p.h_scales, name="h_value"))
+        if spec.classes:
+            self._result(m, h, flags)
+        else:
+            self._h_stream(m, h, flags, last_unit)
+        return m
+
+    def _delayed(self, m, name, shape, cycles, value):
+        m.submodules[name] = delay = Delay(shape, cycles)
+        m.d.comb += delay.i.eq(value)
+        return delay.o
+
+    def _front(self, m):
+        """Samples to operand store, and the reads of the sequencer to the dot products."""
+        intake, store, sequencer, dots = self.intake, self.store, self.sequencer, self.dots
+        wiring.connect(m, intake.codes, store.x)
+        awake = Signal(init=int(self.startup_cycles == 0))
+        if self.startup_cycles:
+            count = Signal(range(self.startup_cycles))
+            m.d.sync += count.eq(count + 1)
+            with m.If(count == self.startup_cycles - 1):
+                m.d.sync += awake.eq(1)
+        m.d.comb += [
+            intake.i.valid.eq(self.i.valid & awake),
+            intake.i.p.eq(self.i.p),
+            self.i.ready.eq(intake.i.ready & awake),
+            sequencer.ready.eq(intake.ready),
+            sequencer.first.eq(intake.flags.first),
+            intake.done.eq(sequencer.done),
+            store.bank.eq(intake.bank),
+            store.word.eq(sequencer.word),
+            self.weights.address.eq(sequencer.address),
+            dots.i.p.planes.eq(store.planes),
+            dots.i.p.weights.eq(self.weights.weights),
+        ]
+        m.d.sync += [
+            dots.i.valid.eq(sequencer.valid),
+            dots.i.p.x_end.eq(sequencer.x_end),
+            dots.i.p.last.eq(sequencer.last),
+            dots.i.p.flags.eq(intake.flags),
+        ]
+
+    def _write_h(self, m):
+        """Every h code to the bank of the next step. Returns whether the unit is its step's last."""
+        unit, bank = Signal(range(self.spec.hidden_size)), Signal(init=1)
+        coded = self.h_encoder.o
+        last_unit = unit == self.spec.hidden_size - 1
+        m.d.comb += [
+            self.store.h.valid.eq(coded.valid),
+            self.store.h.p.code.eq(coded.payload),
+            self.store.h.p.bank.eq(bank),
+            self.store.h.p.first.eq(unit == 0),
+            self.sequencer.written.eq(coded.valid),
+        ]
+        with m.If(coded.valid):
+            m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
+            with m.If(last_unit):
+                m.d.sync += bank.eq(~bank)
+        return last_unit
+
+    def _result(self, m, h, flags):
+        """Head and the register of its result. A window's last step waits until the result before has left."""
+        head = self.head
+        pending = Signal()
+        m.d.comb += [
+            head.i.valid.eq(self.h_encoder.o.valid),
+            head.i.p.h.eq(h),
+            head.i.p.flags.eq(flags),
+            self.sequencer.hold.eq(pending & self.intake.flags.last),
+        ]
+        with m.If(head.o.valid):
+            m.d.sync += [self.o.valid.eq(1), self.o.p.eq(head.o.p)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [self.o.valid.eq(0), pending.eq(0)]
+        with m.If(self.sequencer.done & self.intake.flags.last):
+            m.d.sync += pending.eq(1)
+
+    def _h_stream(self, m, h, flags, last_unit):
+        """A buffer with room for every unit under way, so that the pipeline never has to stop."""
+        rows, cycles = self.schedule.folding.rows, self.schedule.group_cycles
+        depth = rows * (-(-(cycles + self.latency + 2) // cycles) + 1)
+        payload = Signal(self.o.p.shape())
+        fifo = SyncFIFOBuffered(width=len(payload.as_value()), depth=depth)
+        m.submodules.buffer = fifo
+        room = Signal(range(depth + 1), init=depth)
+        leaves = self.o.valid & self.o.ready
+        m.d.comb += [
+            payload.h.eq(h),
+            payload.last.eq(flags.last & last_unit),
+            payload.error.eq(flags.error),
+            fifo.w_en.eq(self.h_encoder.o.valid),
+            fifo.w_data.eq(payload),
+            self.o.valid.eq(fifo.r_rdy),
+            self.o.p.eq(fifo.r_data),
+            fifo.r_en.eq(self.o.ready),
+            self.sequencer.hold.eq(room < rows),
+        ]
+        # A group that pads takes and gives back only its real units, so room is counted a unit at a time.
+        taken = Mux(self.sequencer.group, self.sequencer.units, 0)
+        m.d.sync += room.eq(room - taken + leaves)

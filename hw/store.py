@@ -1,0 +1,90 @@
+"""Operand store: the activation planes of x and h, two banks, a word of columns at a time."""
+
+from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .layouts import pulse
+
+__all__ = ["PlaneStore"]
+
+
+class PlaneStore(wiring.Component):
+    """Codes of x and h in one packed column space, x first, read a word of `lanes` columns at a time.
+
+    Bank b holds the operands of the steps with parity b: x of the step and h of the step before. One code is written a
+    cycle; h goes first and x waits (its stream is not ready). Data follows the read address by one cycle. Lanes behind the
+    last column are never written and read 0.
+
+    Parameters
+    ----------
+    schedule : Schedule
+
+    Members
+    -------
+    x : In(stream of code: input_levels bits, bank, first: channel 0)
+    h : In(stream of code: hidden_levels bits, bank, first: unit 0), never held back
+    bank, word : In
+        Read address.
+    planes : Out(levels times lanes bits)
+    """
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+        spec = schedule.spec
+        x_code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": 1, "first": 1})
+        h_code = data.StructLayout({"code": unsigned(spec.hidden_levels), "bank": 1, "first": 1})
+        super().__init__(
+            {
+                "x": In(stream.Signature(x_code)),
+                "h": In(pulse(h_code)),
+                "bank": In(1),
+                "word": In(range(schedule.words)),
+                "planes": Out(data.ArrayLayout(unsigned(schedule.folding.lanes), schedule.levels)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        schedule = self.schedule
+        spec, lanes, levels = schedule.spec, schedule.folding.lanes, schedule.levels
+        depth = 1 << max(0, (schedule.words - 1).bit_length())
+        memory = Memory(shape=unsigned(lanes * levels), depth=2 * depth, init=[])
+        m.submodules.memory = memory
+        read, write = memory.read_port(), memory.write_port(granularity=levels)
+        address_bits = len(self.word)
+        m.d.comb += [
+            read.addr.eq(Cat(self.word, self.bank)),
+            self.x.ready.eq(~self.h.valid),
+        ]
+        x_place = self._place(m, "x", self.x.valid & self.x.ready, self.x.p.first, 0, spec.input_size)
+        h_place = self._place(m, "h", self.h.valid, self.h.p.first, spec.input_size, spec.hidden_size)
+        lane, word = (Mux(self.h.valid, h, x) for h, x in zip(h_place, x_place, strict=True))
+        code = Mux(self.h.valid, self.h.p.code, self.x.p.code)
+        bank = Mux(self.h.valid, self.h.p.bank, self.x.p.bank)
+        enable = self.h.valid | self.x.valid
+        at = Signal(levels)
+        m.d.comb += [
+            at.eq(code),
+            write.addr.eq(Cat(word[:address_bits], bank)),
+            write.data.eq(at.replicate(lanes)),
+            write.en.eq(Mux(enable, 1 << lane, 0)),
+        ]
+        for level in range(levels):
+            m.d.comb += self.planes[level].eq(Cat(read.data[k * levels + level] for k in range(lanes)))
+        return m
+
+    def _place(self, m, name, step, first, column, count):
+        """(lane, word) of the running column of a part that starts at `column` and has `count` columns."""
+        lanes = self.schedule.folding.lanes
+        start = (column % lanes, column // lanes)
+        ends = column + count
+        lane = Signal(range(lanes), name=f"{name}_lane")
+        word = Signal(range(-(-ends // lanes) + 1), name=f"{name}_word")
+        now_lane, now_word = Mux(first, start[0], lane), Mux(first, start[1], word)
+        with m.If(step):
+            wraps = now_lane == lanes - 1
+            m.d.sync += [lane.eq(Mux(wraps, 0, now_lane + 1)), word.eq(now_word + wraps)]
+        return now_lane, now_word
+

@@ -1,0 +1,67 @@
+"""Piecewise-linear function: a small table of knots and one multiplier."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .codes import lookup, value_shape
+from .layouts import pulse
+
+__all__ = ["PiecewiseLinear"]
+
+
+class PiecewiseLinear(wiring.Component):
+    """Value of a `mubinn.model.tables.Table` at a signed integer.
+
+    knot[k] + round((knot[k+1] - knot[k]) * d / 2**segment_bits), half up, with k and d the high and low bits of the
+    distance from the first knot; the end values hold beyond the knots. One value a cycle, `latency` cycles later.
+
+    Parameters
+    ----------
+    table : mubinn.model.tables.Table
+
+    Members
+    -------
+    i : In(stream of signed, the table's input)
+    o : Out(stream of signed)
+    """
+
+    latency = 4
+
+    def __init__(self, table):
+        self.table = table
+        super().__init__(
+            {"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(value_shape(table.knots)))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        table, s = self.table, self.table.segment_bits
+        segments = len(table.knots) - 1
+        # 1: distance from the first knot, clipped to the last: there d = 2**segment_bits - 1 would miss the end value.
+        position = self.i.payload - table.first
+        span = segments << s
+        distance, beyond = Signal(range(span)), Signal()
+        m.d.sync += [
+            beyond.eq(position >= span),
+            distance.eq(Mux(position < 0, 0, position)),
+        ]
+        # 2: knot and rise of the segment.
+        k, d = distance[s:], distance[:s]
+        rises = [b - a for a, b in zip(table.knots, table.knots[1:], strict=False)]
+        knot_now = lookup(m, k, table.knots[:-1], name="knot_now", shape=self.o.payload.shape())
+        rise_now = lookup(m, k, rises, name="rise_now")
+        knot, rise, part, above = (Signal.like(v) for v in (knot_now, rise_now, d, beyond))
+        m.d.sync += [
+            knot.eq(Mux(beyond, table.knots[-1], knot_now)),
+            rise.eq(rise_now),
+            part.eq(d),
+            above.eq(beyond),
+        ]
+        # 3: the product. 4: rounding, addition.
+        product, base, end = Signal(signed(len(rise) + len(part) + 1)), Signal.like(knot), Signal()
+        m.d.sync += [product.eq(rise * part), base.eq(knot), end.eq(above)]
+        m.d.sync += self.o.payload.eq(base + Mux(end, 0, product + (1 << s >> 1) >> s))
+        valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3)), self.o.valid]
+        m.d.sync += [later.eq(earlier) for earlier, later in zip(valid, valid[1:], strict=False)]
+        return m

@@ -1,0 +1,68 @@
+"""Weight memory: bit planes of the codes, in the order in which the engine reads them."""
+
+import numpy as np
+from amaranth import Module, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["WeightStore", "weight_words"]
+
+
+def weight_words(schedule, wx_codes, wh_codes):
+    """Contents of the weight memory, a word for every group, pass and word of columns.
+
+    A word holds for each row, gate and plane of the pass (plane fastest) one bit a lane; padding lanes are 1, so that they
+    disagree with the 0 the operand store reads there. Units that pad the last group are all 1.
+
+    Parameters
+    ----------
+    wx_codes, wh_codes : uint8 arrays [4 * hidden_size, input_size], [4 * hidden_size, hidden_size]
+
+    Returns
+    -------
+    list of int
+    """
+    spec, folding = schedule.spec, schedule.folding
+    planes = schedule.passes * folding.weight_planes
+    codes = np.concatenate([wx_codes, wh_codes], axis=1).reshape(4, spec.hidden_size, spec.columns).astype(np.int64)
+    bits = np.ones(
+        (schedule.groups * folding.rows, 4, planes, schedule.words * folding.lanes), dtype=np.uint8
+    )
+    for plane in range(spec.weight_levels):
+        bits[: spec.hidden_size, :, plane, : spec.columns] = (codes >> plane & 1).transpose(1, 0, 2)
+    shape = (schedule.groups, folding.rows, 4, schedule.passes, folding.weight_planes, schedule.words, folding.lanes)
+    ordered = bits.reshape(shape).transpose(0, 3, 5, 1, 2, 4, 6)
+    rows = ordered.reshape(schedule.groups * schedule.passes * schedule.words, -1)
+    return [int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in rows]
+
+
+class WeightStore(wiring.Component):
+    """Weights in an initialised memory. Data follows the address by one cycle.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    words : list of int
+        See `weight_words`.
+
+    Members
+    -------
+    address : In
+    weights : Out(lanes bits for each row, gate and plane of a pass)
+    """
+
+    def __init__(self, schedule, words):
+        self.words = words
+        folding = schedule.folding
+        count = folding.rows * 4 * folding.weight_planes
+        self.layout = data.ArrayLayout(unsigned(folding.lanes), count)
+        super().__init__({"address": In(range(len(words))), "weights": Out(self.layout)})
+
+    def elaborate(self, platform):
+        m = Module()
+        memory = Memory(shape=unsigned(self.layout.size), depth=len(self.words), init=self.words)
+        m.submodules.memory = memory
+        read = memory.read_port()
+        m.d.comb += [read.addr.eq(self.address), self.weights.eq(read.data)]
+        return m
