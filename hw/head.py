@@ -39,6 +39,7 @@ class Head(wiring.Component):
     -------
     i : In(stream of h: decoded, flags)
     o : Out(stream of label, error, scores)
+        The payload stays until the next window's.
     """
 
     def __init__(self, parameters):
@@ -46,7 +47,7 @@ class Head(wiring.Component):
         spec = parameters.spec
         self.h_shape = value_shape(codebook(parameters.h_scales))
         self.score_bits = score_bits(parameters)
-        self.latency = 3 + spec.classes
+        self.latency = 5 + spec.classes
         super().__init__(
             {"i": In(pulse(tagged(h=self.h_shape))), "o": Out(pulse(result(spec, self.score_bits)))}
         )
@@ -77,7 +78,7 @@ class Head(wiring.Component):
 
         # 2: operands from memory. 3: the product; the bias joins the first unit's.
         stage = data.StructLayout({"valid": 1, "k": k.shape(), "opens": 1, "starts": 1, "ends": 1, "error": 1})
-        stages = [Signal(stage, name=f"stage_{n}") for n in range(2)]
+        stages = [Signal(stage, name=f"stage_{n}") for n in range(4)]
         opens = unit == 0
         m.d.sync += [
             stages[0].valid.eq(busy),
@@ -95,17 +96,23 @@ class Head(wiring.Component):
         bias = Signal.like(bias_now, name="bias")
         m.d.sync += bias.eq(Mux(stages[0].opens, bias_now, 0))
         term = Signal(signed(max(len(product), len(bias)) + 1))
-        m.d.comb += term.eq(product + bias)
+        m.d.sync += term.eq(product + bias)
 
-        # 4: the sums go round, a class a cycle, and the greatest of the last round wins.
+        # 4: the sums go round, a class a cycle. 5: the greatest of the last round wins, the sum just written against the best.
         scores = [Signal(signed(self.score_bits), name=f"score_{n}") for n in range(classes)]
-        best, new, now = Signal(signed(self.score_bits)), Signal(signed(self.score_bits)), stages[1]
-        m.d.comb += new.eq(Mux(now.starts, 0, scores[0]) + term)
-        m.d.sync += self.o.valid.eq(0)
+        best, now, then = Signal(signed(self.score_bits)), stages[2], stages[3]
         with m.If(now.valid):
+            new = Mux(now.starts, 0, scores[0]) + term
             m.d.sync += [a.eq(b) for a, b in zip(scores, [*scores[1:], new], strict=True)]
-            with m.If((now.k == 0) | (new > best)):
-                m.d.sync += [best.eq(new), self.o.p.label.eq(now.k)]
-            m.d.sync += [self.o.valid.eq(now.ends & (now.k == classes - 1)), self.o.p.error.eq(now.error)]
-        m.d.comb += [self.o.p.scores[n].eq(score) for n, score in enumerate(scores)]
+        leads = (then.k == 0) | (scores[-1] > best)
+        label = Signal.like(self.o.p.label)
+        with m.If(then.valid & leads):
+            m.d.sync += [best.eq(scores[-1]), label.eq(then.k)]
+        closes = Signal()
+        m.d.comb += closes.eq(then.valid & then.ends & (then.k == classes - 1))
+        m.d.sync += self.o.valid.eq(closes)
+        with m.If(closes):
+            # The ring is whole again in the cycle after its last class.
+            m.d.sync += [self.o.p.label.eq(Mux(leads, then.k, label)), self.o.p.error.eq(then.error)]
+            m.d.sync += [self.o.p.scores[n].eq(score) for n, score in enumerate(scores)]
         return m

@@ -27,6 +27,10 @@ from .weights import WeightStore, weight_words
 
 __all__ = ["Lstm"]
 
+_PARTS = """intake store weights sequencer dots scale preactivation activation cell_state tanh_c output_product h_encoder
+head""".split()
+"""Submodules in the order in which a step passes through them; `head` only where there is one."""
+
 
 class Lstm(wiring.Component):
     """Multi-level binarized LSTM with its parameters inside.
@@ -68,27 +72,42 @@ class Lstm(wiring.Component):
             schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales
         )
         self.activation = Activation(spec, p.gate_scales)
-        self.cell = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales)
+        self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales)
         self.tanh_c = PiecewiseLinear(spec.cell_table)
-        self.output = OutputProduct(spec, p.gate_scales[3])
+        self.output_product = OutputProduct(spec, p.gate_scales[3])
         self.h_encoder = Encoder(spec.h_bits, p.h_scales)
         self.head = Head(p) if spec.classes else None
         self.h_shape = value_shape(codebook(p.h_scales))
+        self.trace = self._trace_wires()
         payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)))
         super().__init__({"i": In(stream.Signature(sample(spec))), "o": Out(stream.Signature(payload))})
 
     @property
     def latency(self):
-        """Cycles from the read of a group's last word to the cycle in which its first unit's h can be read back."""
-        parts = (self.dots, self.scale, self.preactivation, self.activation, self.cell, self.tanh_c, self.output)
-        return 1 + sum(part.latency for part in parts) + self.h_encoder.latency + 1
+        """Cycles from the read of a step's last word to the cycle in which its last group's first h can be read back."""
+        parts = (self.dots, self.scale, self.preactivation, self.activation, self.cell_state, self.tanh_c, self.output_product)
+        return 1 + sum(part.latency for part in parts) + self.schedule.h_batch_wait + self.h_encoder.latency + 1
+
+    @property
+    def predicted_cycles_per_step(self):
+        """Cycles from step to step inside a window when neither side stalls: the ideal ones and the wait for h."""
+        s = self.schedule
+        wait = 0
+        for word in range(s.words):
+            needed = s.units_needed(word)
+            if not needed:
+                continue
+            # Cycle, counted from the read of a step's last word, in which the unit can be read, and the one it is read in.
+            group, place = divmod(needed - 1, s.folding.rows)
+            back = (s.groups - 1 - group) * s.group_cycles
+            readable = self.latency + place * s.unit_interval - back
+            wait = max(wait, readable - (s.pass_cycles - s.words + 1 + word))
+        return max(s.groups * s.group_cycles + wait, s.ideal_cycles_per_step)
 
     def elaborate(self, platform):
         m = Module()
         spec, p = self.spec, self.parameters
-        for name in (
-            "intake store weights sequencer dots scale preactivation activation cell tanh_c output h_encoder head".split()
-        ):
+        for name in _PARTS:
             if getattr(self, name) is not None:
                 m.submodules[name] = getattr(self, name)
         self._front(m)
@@ -102,24 +121,24 @@ class Lstm(wiring.Component):
         m.d.comb += [self.activation.i.valid.eq(z.valid), self.activation.i.p.eq(z.p.z)]
         flags = self._delayed(m, "flags_z", Flags, self.activation.latency, z.p.flags)
         m.d.comb += [
-            self.cell.i.valid.eq(codes.valid),
-            self.cell.i.p.codes.eq(codes.p),
-            self.cell.i.p.first.eq(flags.first),
+            self.cell_state.i.valid.eq(codes.valid),
+            self.cell_state.i.p.codes.eq(codes.p),
+            self.cell_state.i.p.first.eq(flags.first),
         ]
-        connect(m, self.cell.o, self.tanh_c.i)
+        connect(m, self.cell_state.o, self.tanh_c.i)
         beside = data.StructLayout({"o": unsigned(spec.gate_levels), "flags": Flags})
         unit = Signal(beside)
         m.d.comb += [unit.o.eq(codes.p[3]), unit.flags.eq(flags)]
-        unit = self._delayed(m, "beside_c", beside, self.cell.latency + self.tanh_c.latency, unit)
+        unit = self._delayed(m, "beside_c", beside, self.cell_state.latency + self.tanh_c.latency, unit)
         m.d.comb += [
-            self.output.i.valid.eq(self.tanh_c.o.valid),
-            self.output.i.p.o.eq(unit.o),
-            self.output.i.p.tanh_c.eq(self.tanh_c.o.payload),
-            self.h_encoder.i.valid.eq(self.output.o.valid),
-            self.h_encoder.i.payload.eq(self.output.o.payload),
+            self.output_product.i.valid.eq(self.tanh_c.o.valid),
+            self.output_product.i.p.o.eq(unit.o),
+            self.output_product.i.p.tanh_c.eq(self.tanh_c.o.payload),
+            self.h_encoder.i.valid.eq(self.output_product.o.valid),
+            self.h_encoder.i.payload.eq(self.output_product.o.payload),
             self.h_encoder.o.ready.eq(1),
         ]
-        flags = self._delayed(m, "flags_h", Flags, self.output.latency + self.h_encoder.latency, unit.flags)
+        flags = self._delayed(m, "flags_h", Flags, self.output_product.latency + self.h_encoder.latency, unit.flags)
         last_unit = self._write_h(m)
         h = Signal(self.h_shape)
         m.d.comb += h.eq(decoded(m, self.h_encoder.o.payload, p.h_scales, name="h_value"))
@@ -127,7 +146,30 @@ class Lstm(wiring.Component):
             self._result(m, h, flags)
         else:
             self._h_stream(m, h, flags, last_unit)
+        for wires, source in zip(self.trace.values(), self._traced().values(), strict=True):
+            m.d.comb += [wire.eq(value) for wire, value in zip(wires, source, strict=True)]
         return m
+
+    def _traced(self):
+        """{signal of the golden trace: (valid, value)} inside the core, a record a unit, or a channel for x_code."""
+        codes = self.intake.codes
+        streams = {
+            "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
+            "gate_code": (self.activation.o.valid, self.activation.o.payload.as_value()),
+            "c": (self.cell_state.o.valid, self.cell_state.o.payload),
+            "tanh_c": (self.tanh_c.o.valid, self.tanh_c.o.payload),
+            "h_raw": (self.output_product.o.valid, self.output_product.o.payload),
+            "h_code": (self.h_encoder.o.valid, self.h_encoder.o.payload),
+        }
+        return {"x_code": (codes.valid & codes.ready, codes.p.code)} | streams
+
+    def _trace_wires(self):
+        """Wires at the top, `trace_NAME_valid` and `trace_NAME`, for testbenches: ports deep inside lose their names in
+        Verilog. Nothing reads them, so they cost no logic."""
+        return {
+            name: (Signal(name=f"trace_{name}_valid"), Signal(len(value), name=f"trace_{name}"))
+            for name, (_, value) in self._traced().items()
+        }
 
     def _delayed(self, m, name, shape, cycles, value):
         m.submodules[name] = delay = Delay(shape, cycles)
@@ -183,7 +225,7 @@ class Lstm(wiring.Component):
         return last_unit
 
     def _result(self, m, h, flags):
-        """Head and the register of its result. A window's last step waits until the result before has left."""
+        """Head, whose result waits for the sink; a window's last step waits until the result before has left."""
         head = self.head
         pending = Signal()
         m.d.comb += [
@@ -191,9 +233,10 @@ class Lstm(wiring.Component):
             head.i.p.h.eq(h),
             head.i.p.flags.eq(flags),
             self.sequencer.hold.eq(pending & self.intake.flags.last),
+            self.o.p.eq(head.o.p),
         ]
         with m.If(head.o.valid):
-            m.d.sync += [self.o.valid.eq(1), self.o.p.eq(head.o.p)]
+            m.d.sync += self.o.valid.eq(1)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [self.o.valid.eq(0), pending.eq(0)]
         with m.If(self.sequencer.done & self.intake.flags.last):

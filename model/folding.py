@@ -124,6 +124,16 @@ class Schedule:
         return self.scale_rows * self.item_cycles
 
     @property
+    def h_batch_wait(self):
+        """Cycles the last h batch of a step waits for the multipliers, which take batches strictly in turn."""
+        gap, cycles = self.words - self.x_words, self.batch_cycles
+        # x_end: cycles from the arrival of an x batch to its end; the h batch arrives `gap` cycles after the x batch.
+        x_end = cycles
+        for _ in range(self.groups * self.passes - 1):
+            x_end = max(0, max(gap, x_end) + cycles - self.pass_cycles) + cycles
+        return max(0, x_end - gap)
+
+    @property
     def unit_interval(self):
         """Cycles between two units of a group after scaling: the head takes one a class."""
         return max(1, self.spec.classes)

@@ -1,4 +1,4 @@
-"""The LSTM classifier in PyTorch: full precision, or with any of its operands binarized, and its way to integers."""
+"""The LSTM classifier in PyTorch: full precision, or with its operands binarized stage by stage, and its way to integers."""
 
 import numpy as np
 import torch
@@ -7,73 +7,20 @@ from torch import nn
 from ..binarize import encode, signs
 from ..fixed import Fixed, round_half_up
 from ..parameters import Parameters
-from ..scales import fit_scales, integer_scales, unit_scales
+from ..scales import fit_scales, unit_scales
 from ..spec import LstmSpec
+from .levels import Scales, binarized
 from .recurrence import Staircase, recurrence
 
-__all__ = ["Classifier", "Scales"]
+__all__ = ["STAGES", "Classifier"]
 
+STAGES = ("float", "weights", "activations", "cell")
+"""In this order; each keeps what the ones before it quantize."""
 ALPHA_BITS = 8
 """Width of the scales of x and h; with 7-bit betas a gamma fits one 16-bit multiplier of an iCE40."""
 BETA_BITS = 7
-
-
-class Scales(nn.Module):
-    """Learned scales, each at least the sum of the later ones by parametrisation, for `rows` tensors at once.
-
-    The parameter holds the differences, so that clipping it at a small positive number keeps the order.
-    """
-
-    def __init__(self, rows, levels, *, bits):
-        super().__init__()
-        self.bits = bits
-        self.steps = nn.Parameter(torch.full((rows, levels), 0.1))
-        self.limit = torch.full((rows,), torch.inf)
-
-    def set(self, scales):
-        """Start from scales [rows, levels]."""
-        scales = torch.as_tensor(np.asarray(scales), dtype=torch.float32)
-        later = scales.flip(1).cumsum(1).flip(1) - scales
-        with torch.no_grad():
-            self.steps.copy_((scales - later).clamp_min(1e-4))
-
-    def forward(self):
-        """Scales [rows, levels]."""
-        columns, later = [], torch.zeros_like(self.steps[:, 0])
-        for level in reversed(range(self.steps.shape[1])):
-            columns.append(self.steps[:, level] + later)
-            later = later + columns[-1]
-        return torch.stack(columns[::-1], dim=1)
-
-    def project(self):
-        """After an optimizer's step: differences positive, sums within `limit` (1/2 for the sigmoid gates)."""
-        with torch.no_grad():
-            self.steps.clamp_(min=1e-4)
-            self.steps.mul_((self.limit / self().sum(1)).clamp_max(1.0)[:, None])
-
-    def integers(self):
-        """(int64 [rows, levels], fraction) as the model file will hold them."""
-        return integer_scales(self().detach().numpy(), bits=self.bits)
-
-    def rounded(self):
-        """Scales at their integer values, gradients straight through."""
-        integers, fraction = self.integers()
-        scales = self()
-        return scales + (torch.from_numpy(integers / (1 << fraction)).float() - scales).detach()
-
-
-def binarized(values, scales):
-    """Greedy MLB of rows of values [rows, ...] with scales [rows, levels].
-
-    The gradient passes straight through to the values; that of a scale is the sum of gradient * sign.
-    """
-    residual, result = values.detach(), 0.0
-    shape = (-1,) + (1,) * (values.dim() - 1)
-    for scale in scales.unbind(1):
-        sign = torch.where(residual >= 0, 1.0, -1.0)
-        residual = residual - scale.detach().view(shape) * sign
-        result = result + scale.view(shape) * sign
-    return result + (values - values.detach())
+FLAT_FORGET = 0.48
+SPREAD = (0.0, 0.7, -0.7)
 
 
 class Classifier(nn.Module):
@@ -86,8 +33,17 @@ class Classifier(nn.Module):
         (A, W) of the papers.
     pool : str
         "mean" or "last".
-    quantized : set of str
-        What `forward` binarizes: any of "weights" and "activations".
+    dropout : float
+        Of the pooled h, in training.
+
+    Attributes
+    ----------
+    stage : str of STAGES
+        What `forward` quantizes; `start(stage, x)` goes on to the next.
+    hardness : float
+        In "activations" and later: 1 for the staircases of the chip, less for a mixture with the smooth functions.
+    clipped : dict
+        Share of the values of each tensor that the last training forward pass gave no gradient.
     """
 
     def __init__(
@@ -97,37 +53,45 @@ class Classifier(nn.Module):
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.head = nn.Linear(hidden_size, classes)
         self.dropout = nn.Dropout(dropout)
-        self.levels = (activation_levels, weight_levels)
-        self.pool, self.quantized = pool, set()
+        self.levels, self.pool = (activation_levels, weight_levels), pool
+        self.stage, self.hardness, self.clipped = "float", 1.0, {}
         self.z_format, self.cell_format = Fixed(bits=12, fraction=8), Fixed(bits=16, fraction=11)
         self.activation_fraction = 10
         with torch.no_grad():
             self.lstm.bias_ih_l0.zero_()
             self.lstm.bias_hh_l0.zero_()
             self.lstm.bias_hh_l0[hidden_size : 2 * hidden_size] = 1.0  # remember at the start of training
+        self.lstm.bias_ih_l0.requires_grad_(False)
+        self.x_shift = nn.Parameter(torch.zeros(input_size))
         self.x_scales = Scales(1, activation_levels, bits=ALPHA_BITS)
-        self.h_scales = Scales(1, activation_levels, bits=ALPHA_BITS)
+        self.h_scales = Scales(1, activation_levels, bits=ALPHA_BITS, most_fraction=12)
         self.gate_scales = Scales(4, activation_levels, bits=15)
         self.gate_scales.limit = torch.tensor([0.5, 0.5, torch.inf, 0.5])
         self.wx_scales = Scales(4, weight_levels, bits=BETA_BITS)
         self.wh_scales = Scales(4, weight_levels, bits=BETA_BITS)
         self.bias_scales = Scales(4, weight_levels, bits=BETA_BITS)
-        self.clipped = {}
 
-    # Weights, x, staircases -----------------------------------------------------------------------------------------
+    def quantizes(self, stage):
+        """Whether `stage` or a later one is reached."""
+        return STAGES.index(self.stage) >= STAGES.index(stage)
 
-    def _weights(self):
+    # Forward --------------------------------------------------------------------------------------------------------
+
+    def _named_weights(self):
         lstm = self.lstm
-        wx, wh, bias = lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0
-        if "weights" not in self.quantized:
-            return wx, wh, bias
-        hidden = lstm.hidden_size
+        bias = lstm.bias_ih_l0 + lstm.bias_hh_l0
+        return (("wx", lstm.weight_ih_l0, self.wx_scales), ("wh", lstm.weight_hh_l0, self.wh_scales), ("bias", bias, self.bias_scales))
+
+    def weights(self):
+        """(wx, wh, bias) as the stage has them."""
         result = []
-        for name, tensor, scales in (("wx", wx, self.wx_scales), ("wh", wh, self.wh_scales), ("b", bias, self.bias_scales)):
-            rounded = scales.rounded()
-            rows = tensor.reshape(4, hidden, -1)
-            self.clipped[name] = float((rows.detach().abs() > rounded.sum(1).view(4, 1, 1)).float().mean())
-            result.append(binarized(rows, rounded).reshape(tensor.shape))
+        for name, tensor, scales in self._named_weights():
+            if self.quantizes("weights"):
+                rows = tensor.reshape(4, self.lstm.hidden_size, -1)
+                reach = scales.reach().view(4, 1, 1) * 0.999
+                self.clipped[name] = float((rows.detach().abs() >= reach).float().mean())
+                tensor = binarized(rows, scales.rounded()).reshape(tensor.shape)
+            result.append(tensor)
         return result
 
     def gate_integers(self):
@@ -138,131 +102,139 @@ class Classifier(nn.Module):
             integers[row, 0] -= max(0, integers[row].sum() - one // 2)
         return integers
 
-    def _gate_stairs(self):
-        spec, scales, one = self._formats(), self.gate_integers(), 1 << self.activation_fraction
-        levels = self.levels[0]
-        domain = np.arange(spec.z.low, spec.z.high + 1)
-        codes = np.stack(
-            [
-                encode(table(domain), scales[gate], offset)
-                for gate, (table, offset) in enumerate(zip(spec.gate_tables, spec.gate_offsets, strict=True))
-            ]
-        )
-        plus = signs(codes, levels)
-        values = np.array(spec.gate_offsets)[:, None] + (plus * scales[:, None, :]).sum(-1)
-        last = scales[:, -1] + scales.sum(1)
+    def _stairs(self, tables, domain, scales, offsets, smooth, slopes, fraction, *, low, low_fraction, width):
+        plus = np.stack([
+            signs(encode(table, row, offset), len(row)) for table, row, offset in zip(tables, scales, offsets, strict=True)
+        ])  # fmt: skip
+        values = (np.array(offsets)[:, None] + (plus * scales[:, None, :]).sum(-1)) / (1 << fraction)
+        values = self.hardness * values + (1 - self.hardness) * smooth
         return Staircase(
-            torch.from_numpy(values / one).float(),
-            torch.from_numpy(np.moveaxis(plus, -1, 0).copy()).float(),
-            spec.z.low,
-            spec.z.fraction,
-            torch.from_numpy(last / one).float(),
+            torch.from_numpy(values).float(),
+            torch.from_numpy(np.moveaxis(self.hardness * plus, -1, 0).copy()).float(),
+            torch.from_numpy(slopes).float(),
+            low=low,
+            fraction=low_fraction,
+            width=width,
         )
 
-    def _output_stairs(self):
-        scales, fraction = self.h_scales.integers()
-        fraction = min(fraction, 12)
-        scales = round_half_up(self.h_scales().detach().numpy()[0] * (1 << fraction))
-        domain = np.arange(-1 << fraction, (1 << fraction) + 1)
-        plus = signs(encode(domain, scales), self.levels[0])
-        return Staircase(
-            torch.from_numpy((plus @ scales)[None] / (1 << fraction)).float(),
-            torch.from_numpy(plus.T[:, None].copy()).float(),
-            -1 << fraction,
-            fraction,
-            torch.tensor([(scales.sum() + scales[-1]) / (1 << fraction)]).float(),
-        )
-
-    def _formats(self):
-        return LstmSpec(
+    def gate_stairs(self):
+        """Staircase from z to the decoded gates."""
+        spec = LstmSpec(
             input_size=1,
             hidden_size=1,
             z=self.z_format,
             cell=self.cell_format,
             activation_fraction=self.activation_fraction,
         )
+        domain = np.arange(spec.z.low, spec.z.high + 1)
+        tables = np.stack([table(domain) for table in spec.gate_tables])
+        z = domain / (1 << spec.z.fraction)
+        sigma, tanh = 1 / (1 + np.exp(-z)), np.tanh(z)
+        smooth = np.stack([sigma, sigma, tanh, sigma])
+        slopes = np.stack([sigma * (1 - sigma), sigma * (1 - sigma), 1 - tanh**2, sigma * (1 - sigma)])
+        slopes[2] *= (self.hardness < 1) | (np.abs(tanh) <= self.gate_scales.reach()[2].item())
+        return self._stairs(
+            tables, domain, self.gate_integers(), spec.gate_offsets, smooth, slopes, spec.activation_fraction,
+            low=spec.z.low, low_fraction=spec.z.fraction, width=self.lstm.hidden_size,
+        )  # fmt: skip
 
-    # Forward --------------------------------------------------------------------------------------------------------
+    def output_stairs(self):
+        """Staircase from o * tanh(c) to the decoded h."""
+        scales, fraction = self.h_scales.integers()
+        domain = np.arange(-1 << fraction, (1 << fraction) + 1)
+        smooth = domain[None] / (1 << fraction)
+        return self._stairs(
+            domain[None], domain, scales, [0], smooth, np.ones_like(smooth), fraction,
+            low=-1 << fraction, low_fraction=fraction, width=self.lstm.hidden_size,
+        )  # fmt: skip
 
     def hidden(self, x):
-        """h of every step [steps, batch, hidden] for x [steps, batch, input_size], normalised floats."""
-        wx, wh, bias = self._weights()
-        if not self.quantized:
-            return self.lstm(x)[0]
+        """(h, c) of every step [steps, batch, hidden] for x [steps, batch, input_size], normalised floats."""
+        wx, wh, bias = self.weights()
         extra = {}
-        if "activations" in self.quantized:
-            scales = self.x_scales.rounded()
-            self.clipped["x"] = float((x.abs() > scales.sum().item()).float().mean())
-            x = binarized(x[None], scales)[0]
-            gates, outputs = self._gate_stairs(), self._output_stairs()
+        if self.quantizes("activations") or self.early_x and self.quantizes("weights"):
+            x = x - self.x_shift
+            reach = self.x_scales.reach()
+            self.clipped["x"] = float((x.detach().abs() > reach).float().mean())
+            levels = binarized(x[None], self.x_scales.rounded(), reach=reach)[0]
+            x = self.hardness * levels + (1 - self.hardness) * x
+        if self.quantizes("activations"):
             extra = {
                 "gate_scales": self.gate_scales(),
                 "h_scales": self.h_scales()[0],
-                "gates": gates,
-                "outputs": outputs,
+                "gates": self.gate_stairs(),
+                "outputs": self.output_stairs(),
+                "cell": self.cell_format if self.quantizes("cell") else None,
             }
         return recurrence(torch.nn.functional.linear(x, wx, bias), wh, **extra)
 
     def forward(self, x):
         """Scores [batch, classes]."""
-        h = self.hidden(x)
-        pooled = h.mean(0) if self.pool == "mean" else h[-1]
-        return self.head(self.dropout(pooled))
+        h, _ = self.hidden(x)
+        return self.head(self.dropout(h.mean(0) if self.pool == "mean" else h[-1]))
 
     # From float to levels, and from levels to integers --------------------------------------------------------------
 
-    def start_weights(self):
-        """Fit the weights' scales to the float weights and binarize the weights from here on."""
-        lstm, hidden = self.lstm, self.lstm.hidden_size
-        bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach()
-        for tensor, scales in (
-            (lstm.weight_ih_l0.detach(), self.wx_scales),
-            (lstm.weight_hh_l0.detach(), self.wh_scales),
-            (bias, self.bias_scales),
-        ):
-            scales.set([fit_scales(rows, self.levels[1]) for rows in tensor.reshape(4, hidden, -1).numpy()])
-        self.quantized.add("weights")
+    def start(self, stage, x):
+        """Go on to `stage`; x [steps, batch, input_size] is a batch that the new scales are fitted to."""
+        if stage == "weights":
+            hidden, levels = self.lstm.hidden_size, self.levels[1]
+            if self.early_x: self._fit_x(x)
+            for _, tensor, scales in self._named_weights():
+                scales.set([fit_scales(rows, levels) for rows in tensor.detach().reshape(4, hidden, -1).numpy()])
+        elif stage == "activations":
+            self._fit_activations(x)
+        self.stage = stage
+        self.project()
 
-    def start_activations(self, x):
-        """Fit the scales of x, h and g to a batch x [steps, batch, input_size]; i, f, o start evenly from 0 to 1."""
-        levels = self.levels[0]
+    def _fit_activations(self, x):
+        levels, hidden = self.levels[0], self.lstm.hidden_size
         with torch.no_grad():
-            wx, wh, bias = self._weights()
-            zx = torch.nn.functional.linear(x, wx, bias)
-            h = recurrence(zx, wh)
+            wx, wh, bias = self.weights()
+            xx = binarized((x-self.x_shift)[None], self.x_scales.rounded())[0] if self.early_x else x
+            zx = torch.nn.functional.linear(xx, wx, bias)
+            h, _ = recurrence(zx, wh)
             zx[1:] += h[:-1] @ wh.t()
-            hidden = self.lstm.hidden_size
-            g = torch.tanh(zx[..., 2 * hidden : 3 * hidden])
-        self.x_scales.set([fit_scales(x.numpy(), levels)])
+            i, f, g, o = zx.split(hidden, dim=2)
+            gates = [torch.sigmoid(i) - 0.5, torch.sigmoid(f) - 0.5, torch.tanh(g), torch.sigmoid(o) - 0.5]
+        if not self.early_x: self._fit_x(x)
         self.h_scales.set([fit_scales(h.numpy(), levels)])
-        even = unit_scales(levels, 0.5)
-        self.gate_scales.set([even, even, fit_scales(g.numpy(), levels), even])
-        self.quantized.add("activations")
+        even = unit_scales(levels, 0.5 if levels > 1 else FLAT_FORGET)
+        fitted = [fit_scales(gate.numpy(), levels) for gate in gates]
+        self.gate_scales.set([even if levels > 1 or not self.fit_io else fitted[0], even if levels > 1 or FLAT_FORGET > 0 else fitted[1], fitted[2], even if levels > 1 or not self.fit_io else fitted[3]])
+
+    fit_io = False
+    early_x = False
+    def _fit_x(self, x):
+        if self.levels[0] == 1:
+            with torch.no_grad(): self.x_shift.copy_(torch.tensor(SPREAD).repeat(len(self.x_shift))[: len(self.x_shift)])
+        self.x_scales.set([fit_scales((x-self.x_shift.detach()).numpy(), self.levels[0])])
 
     def project(self):
-        """After an optimizer's step."""
+        """After an optimizer's step: scales in order and range, weights within reach of their codes."""
         for module in self.children():
             if isinstance(module, Scales):
                 module.project()
+        if self.quantizes("weights"):
+            lstm = self.lstm
+            with torch.no_grad():
+                for tensor, scales in ((lstm.weight_ih_l0, self.wx_scales), (lstm.weight_hh_l0, self.wh_scales), (lstm.bias_hh_l0, self.bias_scales)):
+                    reach = scales.reach().repeat_interleave(lstm.hidden_size)
+                    reach = reach if tensor.dim() == 1 else reach[:, None]
+                    tensor.clamp_(-reach, reach)
 
     def parameters_integer(self, *, x_bits=12, head_bits=8, max_steps=4096):
         """The golden model's Parameters: every scale rounded once, every weight and bias a code."""
-        lstm, hidden = self.lstm, self.lstm.hidden_size
+        hidden = self.lstm.hidden_size
         x_scales, x_fraction = self.x_scales.integers()
         h_scales, h_fraction = self.h_scales.integers()
-        if h_fraction > 12:
-            h_scales, h_fraction = round_half_up(self.h_scales().detach().numpy() * (1 << 12)), 12
         tensors, fractions = {"x_scales": x_scales[0], "h_scales": h_scales[0]}, {}
         tensors["gate_scales"] = self.gate_integers()
-        bias = lstm.bias_ih_l0 + lstm.bias_hh_l0
-        for name, tensor, scales in (
-            ("wx", lstm.weight_ih_l0, self.wx_scales),
-            ("wh", lstm.weight_hh_l0, self.wh_scales),
-            ("bias", bias, self.bias_scales),
-        ):
-            integers, fractions[f"{name}_fraction"] = scales.integers()
+        for name, tensor, scales in self._named_weights():
+            integers, fraction = scales.integers()
             rows = tensor.detach().reshape(4, hidden, -1).double().numpy()
-            codes = [_encode_float(r, s / (1 << fractions[f"{name}_fraction"])) for r, s in zip(rows, integers, strict=True)]
+            codes = [_encode_float(r, s / (1 << fraction)) for r, s in zip(rows, integers, strict=True)]
+            fractions[f"{name}_fraction"] = fraction
             tensors[f"{name}_codes"] = np.stack(codes).reshape(tensor.shape)
             tensors[f"{name}_scales"] = integers
         weight = self.head.weight.detach().double().numpy()
@@ -273,7 +245,7 @@ class Classifier(nn.Module):
             self.head.bias.detach().double().numpy() * float(1 << head_fraction + h_fraction)
         )
         spec = LstmSpec(
-            input_size=lstm.input_size,
+            input_size=self.lstm.input_size,
             hidden_size=hidden,
             classes=self.head.out_features,
             pool=self.pool,

@@ -1,150 +1,177 @@
 """One LSTM layer through a whole window as a single autograd function, quantized or not.
 
-The loop over the steps holds only what depends on the step before. The forward pass looks gates and h up in the golden
-model's integer staircases; the backward pass multiplies by factors computed for all steps at once, so a step costs one
-matrix product and a handful of element-wise operations. Gradients pass the staircases straight through.
+The loop over the steps holds only what depends on the step before, in whole-batch operations that stay in the cache. The
+quantized forward pass looks gates and h up in the golden model's integer staircases; the backward pass looks the slopes
+up under the same index. Gradients pass the staircases straight through.
 """
 
 from dataclasses import dataclass
 
 import torch
 
+from ..fixed import Fixed
+
 __all__ = ["Staircase", "recurrence"]
 
 
-@dataclass(frozen=True)
 class Staircase:
-    """A quantizer as a look-up: `values[(v * 2**fraction).round() - low]`, and the sign of every level for its gradient.
+    """A quantizer as a look-up table, for the columns of a batch in groups of equal width.
+
+    Entry k of a row stands for the input (k + low) / 2**fraction; inputs round half up and saturate at both ends.
 
     Parameters
     ----------
     values : float tensor [rows, entries]
-        Decoded values; one row, or a row a gate.
+        Decoded values; one row a group of columns.
     signs : float tensor [levels, rows, entries]
-        +1 or -1 of each level.
-    low : int
-        Input of entry 0 in units of 2**-fraction.
-    fraction : int
-    reach : float tensor [rows]
-        Inputs of the quantizer beyond +-reach (around its offset) get no gradient.
+        +1 or -1 of each level: what the gradient of its scale is multiplied with.
+    slopes : float tensor [rows, entries]
+        What the gradient of the input is multiplied with.
+    low, fraction : int
+    width : int
+        Columns of a group.
     """
 
-    values: torch.Tensor
-    signs: torch.Tensor
-    low: int
-    fraction: int
-    reach: torch.Tensor
+    def __init__(self, values, signs, slopes, *, low, fraction, width):
+        rows, entries = values.shape
+        self.values, self.slopes = values.reshape(-1), slopes.reshape(-1)
+        self.signs = [level.reshape(-1) for level in signs]
+        self.rows, self.gain = rows, float(1 << fraction)
+        first = torch.arange(rows, dtype=torch.float32).mul_(entries).repeat_interleave(width)
+        self.first, self.last, self.zero = first, first + (entries - 1), first + (0.5 - low)
 
-    def entries(self, v, out=None):
-        """Entry of every element of v as int64."""
-        scaled = torch.mul(v, float(1 << self.fraction), out=out)
-        return scaled.sub_(self.low).add_(0.5).floor_().clamp_(0, self.values.shape[1] - 1).long()
+    def index(self, v, *, scratch, out):
+        """Position in the flat tables of every element of v [batch, rows * width], into int32 `out`."""
+        torch.add(self.zero, v, alpha=self.gain, out=scratch).clamp_(self.first, self.last)
+        return out.copy_(scratch)  # positive, so the conversion's truncation is a floor
+
+    def scale_gradient(self, sums):
+        """[rows, levels] from per-column sums of gradient * sign [levels, rows * width]."""
+        return sums.view(len(self.signs), self.rows, -1).sum(2).t().contiguous()
+
+
+def _look_up(table, index, out):
+    return torch.index_select(table, 0, index.view(-1), out=out.view(-1))
+
+
+@dataclass(frozen=True)
+class _Settings:
+    gates: Staircase | None
+    outputs: Staircase | None
+    cell: Fixed | None
+    cell_limit: float
 
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, zx, wh, gate_scales, h_scales, gates, outputs, cell_limit):
+    def forward(ctx, zx, wh, gate_scales, h_scales, settings):
         steps, batch, width = zx.shape
         hidden = width // 4
+        gates, outputs, cell = settings.gates, settings.outputs, settings.cell
         wht = wh.t().contiguous()
-        z, gate = zx.clone(), torch.empty_like(zx)
-        c = zx.new_empty(steps, batch, hidden)
-        tanh_c, h_raw, h = torch.empty_like(c), torch.empty_like(c), torch.empty_like(c)
-        scratch, small = zx.new_empty(batch, width), zx.new_empty(batch, hidden)
-        if gates is not None:
-            flat = gates.values.reshape(-1)
-            base = torch.arange(4).mul_(gates.values.shape[1]).repeat_interleave(hidden)
+        gate, c = torch.empty_like(zx), zx.new_empty(steps, batch, hidden)
+        tanh_c, h = torch.empty_like(c), torch.empty_like(c)
+        z, scratch, small = zx.new_empty(batch, width), zx.new_empty(batch, width), zx.new_empty(batch, hidden)
+        gate_index = zx.new_empty(zx.shape if gates else 0, dtype=torch.int32)
+        h_index = zx.new_empty(c.shape if outputs else 0, dtype=torch.int32)
         for t in range(steps):
             if t:
-                z[t].addmm_(h[t - 1], wht)
-            if gates is not None:
-                torch.take(flat, gates.entries(z[t], out=scratch).add_(base), out=gate[t])
+                torch.addmm(zx[t], h[t - 1], wht, out=z)
             else:
-                torch.sigmoid(z[t], out=gate[t])
-                torch.tanh(z[t, :, 2 * hidden : 3 * hidden], out=gate[t, :, 2 * hidden : 3 * hidden])
+                z.copy_(zx[0])
+            if gates:
+                _look_up(gates.values, gates.index(z, scratch=scratch, out=gate_index[t]), gate[t])
+            else:
+                torch.sigmoid(z, out=gate[t])
+                torch.tanh(z[:, 2 * hidden : 3 * hidden], out=gate[t, :, 2 * hidden : 3 * hidden])
             i, f, g, o = gate[t].split(hidden, dim=1)
             torch.mul(i, g, out=c[t])
             if t:
                 c[t].addcmul_(f, c[t - 1])
-            c[t].clamp_(-cell_limit, cell_limit)
-            torch.tanh(c[t], out=tanh_c[t])
-            torch.mul(o, tanh_c[t], out=h_raw[t])
-            if outputs is not None:
-                torch.take(outputs.values[0], outputs.entries(h_raw[t], out=small), out=h[t])
+            if cell:
+                one = 1 << cell.fraction
+                c[t].mul_(one).add_(0.5).floor_().clamp_(cell.low, cell.high).div_(one)
             else:
-                h[t].copy_(h_raw[t])
-        ctx.save_for_backward(z, gate, c, tanh_c, h_raw, h, wh)
-        ctx.gates, ctx.outputs = gates, outputs
-        return h
+                c[t].clamp_(-settings.cell_limit, settings.cell_limit)
+            torch.tanh(c[t], out=tanh_c[t])
+            if outputs:
+                torch.mul(o, tanh_c[t], out=h[t])
+                _look_up(outputs.values, outputs.index(h[t], scratch=small, out=h_index[t]), h[t])
+            else:
+                torch.mul(o, tanh_c[t], out=h[t])
+        ctx.save_for_backward(gate, c, tanh_c, h, wh, gate_index, h_index)
+        ctx.settings = settings
+        ctx.mark_non_differentiable(c)
+        return h, c
 
     @staticmethod
-    def backward(ctx, grad_h):
-        z, gate, c, tanh_c, h_raw, h, wh = ctx.saved_tensors
-        gates, outputs = ctx.gates, ctx.outputs
+    def backward(ctx, grad_h, _):
+        gate, c, tanh_c, h, wh, gate_index, h_index = ctx.saved_tensors
+        gates, outputs = ctx.settings.gates, ctx.settings.outputs
         steps, batch, hidden = c.shape
-        i, f, g, o = gate.split(hidden, dim=2)
-        smooth = torch.sigmoid(z)
-        smooth[..., 2 * hidden : 3 * hidden] = torch.tanh(z[..., 2 * hidden : 3 * hidden])
-        # Derivative of every gate by its pre-activation.
-        slope = smooth * (1 - smooth)
-        tanh_g = smooth[..., 2 * hidden : 3 * hidden]
-        slope[..., 2 * hidden : 3 * hidden] = 1 - tanh_g * tanh_g
-        if gates is not None:
-            slope[..., 2 * hidden : 3 * hidden] *= tanh_g.abs() <= gates.reach[2]
-        c_before = torch.cat([torch.zeros_like(c[:1]), c[:-1]])
-        # Per step: dc += dh * by_c; dz_o = dh * by_o; dz_ifg = dc * by_ifg. The mask of h's quantizer is inside.
-        passed = (h_raw.abs() <= outputs.reach[0]).to(h.dtype) if outputs is not None else 1.0
-        by_c = o * (1 - tanh_c * tanh_c) * passed
-        by_o = tanh_c * passed * slope[..., 3 * hidden :]
-        by_ifg = torch.stack([g, c_before, i], dim=2) * slope[..., : 3 * hidden].view(steps, batch, 3, hidden)
-        dz = torch.empty_like(z)
-        dh_all, dc_all = torch.empty_like(c), torch.empty_like(c)
-        dc = torch.zeros_like(c[0])
+        dz = torch.empty_like(gate)
+        dh, dc, passed, small = (torch.empty_like(c[0]) for _ in range(4))
+        d_gate, slope, looked = (torch.empty_like(gate[0]) for _ in range(3))
+        i_, f_, g_, o_ = (slice(k * hidden, (k + 1) * hidden) for k in range(4))
+        gate_sums = [torch.zeros_like(slope) for _ in gates.signs] if gates else []
+        h_sums = [torch.zeros_like(small) for _ in outputs.signs] if outputs else []
         for t in range(steps - 1, -1, -1):
-            dh = dh_all[t]
             if t < steps - 1:
                 torch.addmm(grad_h[t], dz[t + 1], wh, out=dh)
-                dc.mul_(f[t + 1])
+                dc.mul_(gate[t + 1, :, f_])
             else:
                 dh.copy_(grad_h[t])
-            dc.addcmul_(dh, by_c[t])
-            dc_all[t] = dc
-            torch.mul(dc.unsqueeze(1), by_ifg[t], out=dz[t, :, : 3 * hidden].view(batch, 3, hidden))
-            torch.mul(dh, by_o[t], out=dz[t, :, 3 * hidden :])
+                dc.zero_()
+            for total, signs in zip(h_sums, outputs.signs if outputs else (), strict=True):
+                total.addcmul_(_look_up(signs, h_index[t], small).view_as(dh), dh)
+            if outputs:
+                _look_up(outputs.slopes, h_index[t], passed)
+                dh.mul_(passed)
+            i, _, g, o = gate[t].split(hidden, dim=1)
+            # dc += dh * o * (1 - tanh_c^2)
+            torch.mul(tanh_c[t], tanh_c[t], out=small).neg_().add_(1.0).mul_(o)
+            dc.addcmul_(dh, small)
+            torch.mul(dc, g, out=d_gate[:, i_])
+            torch.mul(dc, i, out=d_gate[:, g_])
+            torch.mul(dh, tanh_c[t], out=d_gate[:, o_])
+            if t:
+                torch.mul(dc, c[t - 1], out=d_gate[:, f_])
+            else:
+                d_gate[:, f_].zero_()
+            for total, signs in zip(gate_sums, gates.signs if gates else (), strict=True):
+                total.addcmul_(_look_up(signs, gate_index[t], looked).view_as(d_gate), d_gate)
+            if gates:
+                _look_up(gates.slopes, gate_index[t], slope)
+            else:
+                torch.mul(gate[t], gate[t], out=slope)
+                torch.sub(gate[t], slope, out=slope)
+                torch.mul(g, g, out=slope[:, g_]).neg_().add_(1.0)
+            torch.mul(d_gate, slope, out=dz[t])
         dwh = dz[1:].reshape(-1, 4 * hidden).t() @ h[:-1].reshape(-1, hidden)
-        gate_grad = h_grad = None
-        if gates is not None and ctx.needs_input_grad[2]:
-            through = torch.cat([dc_all * g, dc_all * c_before, dc_all * i, dh_all * tanh_c * passed], dim=2)
-            gate_grad = _scale_gradient(gates, z, through, hidden)
-        if outputs is not None and ctx.needs_input_grad[3]:
-            h_grad = _scale_gradient(outputs, h_raw, dh_all, hidden)[0]
-        return dz, dwh, gate_grad, h_grad, None, None, None
+        gate_grad = gates.scale_gradient(torch.stack([s.sum(0) for s in gate_sums])) if gates else None
+        h_grad = outputs.scale_gradient(torch.stack([s.sum(0) for s in h_sums]))[0] if outputs else None
+        return dz, dwh, gate_grad, h_grad, None
 
 
-def _scale_gradient(stairs, inputs, grad, hidden):
-    """Sum of grad * sign, for every row and level: [rows, levels]."""
-    rows = stairs.values.shape[0]
-    base = torch.arange(rows).mul_(stairs.values.shape[1]).repeat_interleave(hidden)
-    entries = stairs.entries(inputs).add_(base)
-    result = grad.new_empty(rows, len(stairs.signs))
-    for level, signs in enumerate(stairs.signs):
-        products = (torch.take(signs.reshape(-1), entries) * grad).reshape(-1, rows, hidden)
-        result[:, level] = products.sum(dim=(0, 2))
-    return result
-
-
-def recurrence(zx, wh, *, gate_scales=None, h_scales=None, gates=None, outputs=None, cell_limit=16.0):
-    """h of every step [steps, batch, hidden] from the x part with bias zx [steps, batch, 4 * hidden], gates i f g o.
+def recurrence(zx, wh, *, gate_scales=None, h_scales=None, gates=None, outputs=None, cell=None, cell_limit=16.0):
+    """h of every step, and c without a gradient, from the x part of the pre-activations.
 
     Parameters
     ----------
+    zx : tensor [steps, batch, 4 * hidden]
+        x part with the bias, gates in the order i f g o.
     wh : tensor [4 * hidden, hidden]
         Recurrent weights, quantized already if they are to be.
     gate_scales, h_scales : tensor [4, levels], [levels]
         Get the gradients of the scales in `gates` and `outputs`.
     gates, outputs : Staircase or None
-        Quantizers of the gates (from z) and of h; None leaves them as they are.
-    cell_limit : float
-        c saturates at +-cell_limit.
+        Quantizers of the gates (from z) and of h (from o * tanh(c)); None leaves them as they are.
+    cell : Fixed or None
+        Format to which c is rounded; None leaves c in floating point, saturated at +-cell_limit.
+
+    Returns
+    -------
+    (h, c), each [steps, batch, hidden]
     """
-    return _Recurrence.apply(zx, wh, gate_scales, h_scales, gates, outputs, cell_limit)
+    settings = _Settings(gates, outputs, cell, cell_limit)
+    return _Recurrence.apply(zx, wh, gate_scales, h_scales, settings)

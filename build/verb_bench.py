@@ -1,0 +1,10 @@
+"""`mubinn bench`: the measurements behind the README's table, one verb each."""
+
+HELP = "Measure what the README claims."
+EXAMPLE = "mubinn bench golden --data ../shared/data/eegmat"
+PREFIX = "mubinn.build.bench_"
+VERBS = {
+    "golden": "speed of the golden model against torch.nn.LSTM",
+    "accuracy": "accuracy of binarized against full-precision training, paired",
+    "equality": "golden model against the circuit on random specs",
+}

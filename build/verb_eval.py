@@ -1,0 +1,52 @@
+"""`mubinn eval`: how well a model classifies, and how often it agrees with its float parent."""
+
+HELP = """\
+Accuracy of a model on windows it was not trained on, its golden integers against its float parent.
+
+DATA is an EEGMAT folder, whose test part is used, or an .npz of x [windows, steps, inputs] in microvolt and
+y [windows], or the shipped eeg-sample. The model file knows decimation and normalisation."""
+EXAMPLE = """
+mubinn eval eeg-2-2 --data eeg-sample
+mubinn eval model.safetensors --data ../shared/data/eegmat --split subject:0 --json"""
+
+
+def add_arguments(parser):
+    parser.add_argument("model", metavar="MODEL", help="model file, or eeg-fp, eeg-1-1, eeg-2-2, eeg-3-3")
+    parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample")
+    parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
+
+
+def run(args):
+    from mubinn.model.artifact import load_model
+    from mubinn.model.evaluate import evaluate, load_test
+    from rich.console import Console
+    from rich.progress import Progress
+
+    model_file = load_model(args.model)
+    windows = load_test(model_file, args.data, args.split)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("eval", total=len(windows))
+        found = evaluate(model_file, windows, progress=lambda done, total: bar.update(task, completed=done))
+    figures = {"model": args.model, "preset": model_file.preset, "data": args.data} | found.figures()
+    print(text(figures))
+    return figures
+
+
+def text(figures):
+    """The figures for people."""
+
+    def share(name):
+        return "-" if figures[name] is None else f"{figures[name]:.4f}"
+
+    lines = [
+        f"{figures['model']} ({figures['preset']}) on {figures['data']}: {figures['windows']} windows",
+        f"accuracy            {share('accuracy')}",
+        f"balanced accuracy   {share('balanced_accuracy')}",
+        f"AUC                 {share('auc')}",
+        f"float accuracy      {share('float_accuracy')}",
+        f"agreement           {share('agreement')}   (its class against the float model's)",
+        "confusion           rows: true class, columns: the model's",
+        *("                    " + " ".join(f"{n:6}" for n in row) for row in figures["confusion"]),
+        f"{figures['seconds']:.2f} s",
+    ]
+    return "\n".join(lines)

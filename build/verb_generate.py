@@ -1,0 +1,58 @@
+"""`mubinn generate`: a folder with the core of a model."""
+
+HELP = """\
+Verilog, memory images, test vectors, a self-checking testbench and a manifest of a quantized model.
+
+The same model and folding give the same bytes. The test vectors are windows of --data, or seeded random samples."""
+EXAMPLE = """
+mubinn generate eeg-2-2 -o out/core
+mubinn generate model.safetensors -o out/core --rows 1 --lanes 60 --weight-planes 1 --scale-mults 12 --data eeg-sample"""
+
+
+def add_arguments(parser):
+    parser.add_argument("model", metavar="MODEL", help="model file, or eeg-1-1, eeg-2-2, eeg-3-3")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder to write; one of ours is replaced")
+    parser.add_argument("--name", default="mubinn_lstm", help="Verilog module, and prefix of all others")
+    parser.add_argument("--rows", type=int, help="hidden units in parallel, 1 to hidden_size; default 1")
+    parser.add_argument("--lanes", type=int, help="columns a cycle, 1 to input_size + hidden_size; default 24 or all")
+    parser.add_argument("--weight-planes", type=int, help="weight planes a cycle, 1 to weight_levels; default 1")
+    parser.add_argument("--scale-mults", type=int, help="multipliers that apply scales, 1 to 4096; default 4")
+    parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz or eeg-sample for the test vectors")
+    parser.add_argument("--windows", type=int, default=2, help="windows of --data for the test vectors; default 2")
+    parser.add_argument("--steps", type=int, default=20, help="their first steps; default 20")
+
+
+def run(args):
+    from mubinn.model.artifact import load_model
+    from mubinn.model.evaluate import load_test
+    from rich.console import Console
+
+    from .errors import UserError
+    from .generate import default_folding, generate
+
+    model_file = load_model(args.model)
+    spec = model_file.spec
+    folding = default_folding(spec)
+    chosen = {
+        name: getattr(args, name)
+        for name in ("rows", "lanes", "weight_planes", "scale_mults")
+        if getattr(args, name) is not None
+    }
+    folding = type(folding)(**(vars(folding) | chosen)).checked(spec)
+    x = None
+    if args.data:
+        for name in ("windows", "steps"):
+            if getattr(args, name) < 1:
+                raise UserError(f"--{name} must be at least 1, not {getattr(args, name)}")
+        windows = load_test(model_file, args.data, None)
+        x = model_file.quantize_input(windows.x[: args.windows, : args.steps])
+    with Console(stderr=True).status("generate"):
+        made = generate(model_file, args.out, folding=folding, name=args.name, x=x)
+    figures = made.figures()
+    print(
+        f"{made.directory}/{figures['verilog']}: {figures['top']}, {figures['parameters']} parameters, "
+        f"{figures['weight_bits']} weight bits, {figures['memory_bits']} memory bits, "
+        f"{figures['ideal_cycles_per_step']} cycles a step if nothing waits "
+        f"({made.manifest['predicted_cycles_per_step']} with waits)"
+    )
+    return figures

@@ -1,0 +1,81 @@
+"""The core behind a byte-wide bus: for packages with few pins, and for a microcontroller's parallel port."""
+
+from amaranth import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["ByteCore"]
+
+_BYTE = data.StructLayout({"data": 8, "last": 1})
+
+
+class ByteCore(wiring.Component):
+    """A core's two streams, each as bytes, least significant first.
+
+    A sample is ceil(bits / 8) bytes, sign extended or not (the bits above the sample are ignored); `last` counts on its final
+    byte. A result is its payload in bytes, `last` on the final one. One byte a cycle; a result is read while the core
+    computes on.
+
+    Parameters
+    ----------
+    name : str
+        Verilog module of the core, with ports as Amaranth names them: i__payload (x, then last on top), o__payload ...
+    sample_bits, result_bits : int
+        Widths of x and of the core's output payload.
+
+    Members
+    -------
+    i : In(stream of data: 8 bits, last)
+    o : Out(stream of data: 8 bits, last)
+    """
+
+    def __init__(self, name, *, sample_bits, result_bits):
+        self.name, self.sample_bits, self.result_bits = name, sample_bits, result_bits
+        super().__init__({"i": In(stream.Signature(_BYTE)), "o": Out(stream.Signature(_BYTE))})
+
+    def elaborate(self, platform):
+        m = Module()
+        core = {"i_valid": Signal(), "i_ready": Signal(), "o_valid": Signal(), "o_ready": Signal()}
+        payload, result = Signal(self.sample_bits + 1), Signal(self.result_bits)
+        m.submodules.core = Instance(
+            self.name,
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_i__payload=payload,
+            i_i__valid=core["i_valid"],
+            o_i__ready=core["i_ready"],
+            o_o__payload=result,
+            o_o__valid=core["o_valid"],
+            i_o__ready=core["o_ready"],
+        )
+        # Bytes of a sample gather, the newest on top, and go to the core together.
+        count = -(-self.sample_bits // 8)
+        gathered, last, full, have = Signal(8 * count), Signal(), Signal(), Signal(range(count + 1))
+        m.d.comb += [
+            payload.eq(Cat(gathered[: self.sample_bits], last)),
+            core["i_valid"].eq(full),
+            self.i.ready.eq(~full | core["i_ready"]),
+        ]
+        with m.If(full & core["i_ready"]):
+            m.d.sync += full.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                gathered.eq(Cat(gathered, self.i.p.data)[8:]),
+                last.eq(self.i.p.last),
+                have.eq(Mux(have == count - 1, 0, have + 1)),
+                full.eq(have == count - 1),
+            ]
+        # A result is kept and shifted out.
+        beats = -(-self.result_bits // 8)
+        kept, left = Signal(8 * beats), Signal(range(beats + 1))
+        m.d.comb += [
+            self.o.valid.eq(left != 0),
+            self.o.p.data.eq(kept[:8]),
+            self.o.p.last.eq(left == 1),
+            core["o_ready"].eq(left == 0),
+        ]
+        with m.If(core["o_valid"] & core["o_ready"]):
+            m.d.sync += [kept.eq(result), left.eq(beats)]
+        with m.Elif(self.o.valid & self.o.ready):
+            m.d.sync += [kept.eq(kept >> 8), left.eq(left - 1)]
+        return m

@@ -1,0 +1,94 @@
+"""What a run trains, validates and tests on: leak-free parts, normalised, and the batches of an epoch."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..artifact import Preprocess
+from ..data import DataError, Normalisation, Windows, decimate, load_eegmat, load_windows, subject_split, time_split
+from ..zoo import data_path
+
+__all__ = ["TrainingData", "load_training_data"]
+
+VALIDATION_PART = 0.15
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingData:
+    """Parts of a data set that share no sample, and how a sample is normalised.
+
+    Attributes
+    ----------
+    validation : Windows
+    test : Windows or None
+        None for an .npz, all of which may be used for training.
+    preprocess : Preprocess
+        Statistics of the training part only.
+    classes : int
+    cuts : (array [..., samples] a row, starts low, starts high, label) a source
+        Where training windows come from; `crop` reads it.
+    steps : int
+        Steps of a window.
+    """
+
+    validation: Windows
+    test: Windows | None
+    preprocess: Preprocess
+    classes: int
+    steps: int
+    sources: list = field(repr=False)
+
+    def batch(self, rng, size, *, noise, gain):
+        """(x float32 [steps, size, inputs] normalised and disturbed, y int64 [size]); rng decides everything."""
+        chosen = rng.integers(len(self.sources), size=size)
+        x, y = np.empty((size, self.steps, len(self.preprocess.channels)), np.float32), np.empty(size, np.int64)
+        for k, source in enumerate(chosen):
+            samples, label = self.sources[source]
+            start = rng.integers(len(samples) - self.steps + 1)
+            x[k], y[k] = samples[start : start + self.steps], label
+        x = self.preprocess.apply(x).astype(np.float32)
+        if gain:
+            x *= np.exp(gain * rng.standard_normal((size, 1, x.shape[2]), dtype=np.float32))
+        if noise:
+            x += noise * rng.standard_normal(x.shape, dtype=np.float32)
+        return np.ascontiguousarray(x.swapaxes(0, 1)), y
+
+
+def load_training_data(path, *, split="time", decimation=4):
+    """TrainingData of an EEGMAT folder under one of its splits, or of an .npz of windows.
+
+    An .npz has no continuous recordings to cut from, so its windows are taken as they are; the last 15 % of every class
+    in the file's order validate, and the window before them is left out.
+    """
+    path = data_path(path)
+    if Path(path).is_dir():
+        recordings = decimate(load_eegmat(path), decimation)
+        kind, _, fold = split.partition(":")
+        parts = time_split(recordings) if kind == "time" else subject_split(recordings, int(fold))
+        sources = [(recordings.x[s, c, :, first:last].T, int(c)) for s, c, first, last in parts.spans]
+        channels, fs, train, validation, test = recordings.channels, recordings.fs, parts.train, parts.validation, parts.test
+    else:
+        windows, decimation, test = load_windows(path), 1, None
+        train, validation = _last_part(path, windows)
+        sources = list(zip(train.x, train.y.tolist(), strict=True))
+        channels = tuple(f"input {k}" for k in range(windows.x.shape[2]))
+        fs = windows.fs or 1.0  # the file does not say
+    norm = Normalisation.fit(train)
+    preprocess = Preprocess(channels=channels, fs=fs, decimation=decimation, mean=norm.mean, std=norm.std)
+    return TrainingData(validation=validation, test=test, preprocess=preprocess, classes=int(train.y.max()) + 1,
+                        steps=train.steps, sources=sources)  # fmt: skip
+
+
+def _last_part(path, windows):
+    train, validation = [], []
+    for label in range(int(windows.y.max()) + 1):
+        which = np.flatnonzero(windows.y == label)
+        count = int(len(which) * VALIDATION_PART)
+        if not count or len(which) < count + 2:
+            raise DataError(f"{path}: y must have at least 7 windows of every class, not {len(which)} of class {label}")
+        train.append(which[: -count - 1])
+        validation.append(which[-count:])
+    if len(train) < 2:
+        raise DataError(f"{path}: y must have at least 2 classes, not 1")
+    return windows.select(np.sort(np.concatenate(train))), windows.select(np.sort(np.concatenate(validation)))

@@ -1,0 +1,131 @@
+"""What a training run is: everything that decides its result, in one frozen object."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from operator import index
+
+from ..evaluate import FOLDS
+
+__all__ = ["TrainConfig", "TrainError"]
+
+PRESETS = ("fp", "mubinn2")
+_INTEGERS = {
+    "seed": (0, 1 << 31),
+    "hidden_size": (1, 512),
+    "decimation": (1, 64),
+    "float_epochs": (0, 10_000),
+    "weight_epochs": (0, 10_000),
+    "activation_epochs": (0, 10_000),
+    "cell_epochs": (0, 10_000),
+    "batches": (1, 1_000_000),
+    "batch_size": (1, 65_536),
+}
+_NUMBERS = {"lr": (1e-7, 1.0), "weight_decay": (0.0, 1.0), "dropout": (0.0, 0.9), "noise": (0.0, 10.0), "gain": (0.0, 2.0)}
+
+
+class TrainError(ValueError):
+    """A training run that can't start or go on. One line: the field or file, what is allowed and what was found."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run.
+
+    Two phases, each with its own cosine schedule: first full precision, then the quantized stages (weights, activations,
+    c). With preset "fp" the second phase goes on in full precision, over the same windows for as many epochs, so that
+    the two can be compared.
+
+    Parameters
+    ----------
+    preset : "fp" or "mubinn2"
+    levels : (A, W), each 1 to 5
+    split : "time" or "subject:K"; of an EEGMAT folder only
+    seed : int
+    hidden_size : int
+    pool : "mean" or "last"
+    decimation : int
+        500 Hz divided by it, for an EEGMAT folder; 1 keeps the paper's 1300 steps.
+    float_epochs : int
+        Of the first phase; none where the run starts from a trained model.
+    weight_epochs, activation_epochs, cell_epochs : int
+        Of the second phase. Each stage keeps what the ones before it quantize.
+    batches, batch_size : int
+        Of an epoch.
+    lr : float
+        Highest of the first phase. The second has half of it, and a quarter with a single level of activations or weights.
+    weight_decay : float
+        Of the weights; scales, biases and thresholds have none.
+    dropout : float
+        Of the pooled h.
+    noise, gain : float
+        Deviation of the white noise added to the normalised samples, and of the logarithm of each channel's gain.
+    """
+
+    preset: str = "mubinn2"
+    levels: tuple = (2, 2)
+    split: str = "time"
+    seed: int = 0
+    hidden_size: int = 100
+    pool: str = "mean"
+    decimation: int = 4
+    float_epochs: int = 12
+    weight_epochs: int = 2
+    activation_epochs: int = 8
+    cell_epochs: int = 1
+    batches: int = 40
+    batch_size: int = 64
+    lr: float = 4e-3
+    weight_decay: float = 1e-2
+    dropout: float = 0.2
+    noise: float = 0.05
+    gain: float = 0.1
+
+    def __post_init__(self):
+        if self.preset not in PRESETS:
+            raise TrainError(f"preset must be {' or '.join(PRESETS)}, not {self.preset!r}")
+        if self.pool not in ("mean", "last"):
+            raise TrainError(f"pool must be mean or last, not {self.pool!r}")
+        try:
+            levels = tuple(index(level) for level in self.levels)
+        except TypeError:
+            levels = ()
+        if len(levels) != 2 or not all(1 <= level <= 5 for level in levels):
+            raise TrainError(f"levels must be A,W, each 1 to 5, not {self.levels!r}")
+        object.__setattr__(self, "levels", levels)
+        kind, _, fold = self.split.partition(":")
+        if self.split != "time" and not (kind == "subject" and fold.isdecimal() and int(fold) < FOLDS):
+            raise TrainError(f"split must be time or subject:K with K 0 to {FOLDS - 1}, not {self.split!r}")
+        for name, (low, high) in _INTEGERS.items():
+            try:
+                value = index(getattr(self, name))
+            except TypeError:
+                raise TrainError(f"{name} must be an integer, not {getattr(self, name)!r}") from None
+            if not low <= value <= high:
+                raise TrainError(f"{name} must be {low} to {high}, not {value}")
+            object.__setattr__(self, name, value)
+        for name, (low, high) in _NUMBERS.items():
+            value = float(getattr(self, name))
+            if not (math.isfinite(value) and low <= value <= high):
+                raise TrainError(f"{name} must be {low:g} to {high:g}, not {value:g}")
+            object.__setattr__(self, name, value)
+        if self.preset != "fp" and not self.activation_epochs + self.cell_epochs:
+            raise TrainError("activation_epochs + cell_epochs must be at least 1, not 0")
+
+    @property
+    def phases(self):
+        """Stage of every epoch, phase by phase: (tuple of stages, tuple of stages)."""
+        second = (
+            ("weights",) * self.weight_epochs
+            + ("activations",) * self.activation_epochs
+            + ("cell",) * self.cell_epochs
+        )
+        return ("float",) * self.float_epochs, second if self.preset != "fp" else ("float",) * len(second)
+
+    @property
+    def peaks(self):
+        """Highest learning rate of each phase."""
+        return self.lr, self.lr / (4 if self.preset != "fp" and 1 in self.levels else 2)
+
+    def to_json(self):
+        return json.dumps(asdict(self), sort_keys=True)

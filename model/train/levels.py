@@ -1,0 +1,87 @@
+"""Learned scales, and the greedy multi-level binarization of tensors with straight-through gradients."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..scales import integer_scales
+
+__all__ = ["Scales", "binarized"]
+
+SMALLEST = 1e-4
+
+
+class Scales(nn.Module):
+    """Scales of `rows` tensors, each scale at least the sum of the later ones by parametrisation.
+
+    The parameter holds the differences, so that keeping it positive keeps the order; that also keeps encoder, decoder
+    and chip in agreement, where free scales went negative in a trial.
+
+    Parameters
+    ----------
+    rows, levels : int
+    bits : int
+        Width of the integers in the model file.
+    most_fraction : int
+        Finest binary point of these integers.
+    """
+
+    def __init__(self, rows, levels, *, bits, most_fraction=24):
+        super().__init__()
+        self.bits, self.most_fraction = bits, most_fraction
+        self.steps = nn.Parameter(torch.full((rows, levels), 0.1))
+        self.limit = torch.full((rows,), torch.inf)
+
+    def set(self, scales):
+        """Start from scales [rows, levels]."""
+        scales = torch.as_tensor(np.asarray(scales), dtype=torch.float32)
+        later = scales.flip(1).cumsum(1).flip(1) - scales
+        with torch.no_grad():
+            self.steps.copy_((scales - later).clamp_min(SMALLEST))
+
+    def forward(self):
+        """Scales [rows, levels]."""
+        columns, later = [], torch.zeros_like(self.steps[:, 0])
+        for level in reversed(range(self.steps.shape[1])):
+            columns.append(self.steps[:, level] + later)
+            later = later + columns[-1]
+        return torch.stack(columns[::-1], dim=1)
+
+    def project(self):
+        """After an optimizer's step: differences positive, sums within `limit`."""
+        with torch.no_grad():
+            self.steps.clamp_(min=SMALLEST)
+            self.steps.mul_((self.limit / self().sum(1)).clamp_max(1.0)[:, None])
+
+    def integers(self):
+        """(int64 [rows, levels], fraction) as the model file holds them."""
+        return integer_scales(self().detach().numpy(), bits=self.bits, most_fraction=self.most_fraction)
+
+    def rounded(self):
+        """Scales at their integer values, gradients straight through."""
+        integers, fraction = self.integers()
+        scales = self()
+        return scales + (torch.from_numpy(integers / (1 << fraction)).float() - scales).detach()
+
+    def reach(self):
+        """How far values [rows] of a tensor may lie from the offset and still move: half a last step beyond the codes."""
+        scales = self().detach()
+        return scales.sum(1) + scales[:, -1]
+
+
+def binarized(values, scales, *, reach=None):
+    """Greedy MLB of rows of values [rows, ...] with scales [rows, levels].
+
+    The gradient passes straight through to values within +-`reach` [rows] (everywhere without it); that of a scale is
+    the sum of gradient * sign.
+    """
+    shape = (-1,) + (1,) * (values.dim() - 1)
+    residual, result = values.detach(), 0.0
+    for scale in scales.unbind(1):
+        sign = torch.ge(residual, 0.0).to(values.dtype).mul_(2.0).sub_(1.0)
+        residual = residual - scale.detach().view(shape) * sign
+        result = result + scale.view(shape) * sign
+    if not values.requires_grad:
+        return result
+    through = values - values.detach()
+    return result + (through if reach is None else through * (values.detach().abs() <= reach.view(shape)))
