@@ -42,8 +42,9 @@ def new_folder(path, *, marker):
     Raises UserError for a path that is a file, holds somebody else's files, or can't be written.
     """
     path = Path(path).absolute()
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path}: must be a folder")
+    nearest = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise UserError(f"{nearest}: must be a folder")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:

@@ -90,6 +90,10 @@ class Parameters:
             array = array.astype(np.int64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        if self.cell_scales is not None and self.cell_scales.sum() > self.spec.cell.high:
+            raise ParameterError(
+                f"cell_scales must sum to at most {self.spec.cell.high}, the greatest c, not {self.cell_scales.sum()}"
+            )
 
     def tensors(self):
         """{name: int64 array} of the tensors this spec has."""

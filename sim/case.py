@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from mubinn.model.lstm import Model, Trace
+from mubinn.model.lstm import Model
 
 __all__ = ["TRACE", "Case", "early_last", "join", "make_case", "missing_last"]
 
@@ -21,17 +21,16 @@ class Case:
         Steps, samples and results of each.
     samples : int64 [samples, 2]
         Columns x and last.
-    records : {name of TRACE: int64 [records, fields]}
-        One record a unit, its gates side by side; for x_code a record a sample.
-    results : {field of the core's o stream: int64 [results, 1, or classes for scores]}
-    undefined : {name of TRACE, or "o": bool [records]}
-        Records in broken windows whose value the core does not promise. Of such a result only `error` and `last` count.
+    expected : {name: int64 [records, fields]}
+        For a name of TRACE one record a unit, its gates side by side, or a record a sample for x_code. For a field of the
+        core's results one record a result, the classes of `scores` side by side.
+    undefined : {name: bool [records]}
+        Records in broken windows whose value the core does not promise.
     """
 
     windows: np.ndarray
     samples: np.ndarray
-    records: dict
-    results: dict
+    expected: dict
     undefined: dict
 
     @property
@@ -47,15 +46,13 @@ def make_case(model: Model, x):
     trace = model.run(x, record=TRACE if spec.classes else (*TRACE, "h"))
     last = np.zeros((windows, steps, channels), dtype=np.int64)
     last[:, -1, -1] = 1
-    results = _results(trace, windows)
-    beats = len(results["error"])
-    records = {name: _in_order(getattr(trace, name)) for name in TRACE}
+    expected = {name: _in_order(getattr(trace, name)) for name in TRACE} | _results(trace)
+    beats = 1 if spec.classes else steps * spec.hidden_size
     return Case(
-        windows=np.tile([steps, steps * channels, beats // max(windows, 1)], (windows, 1)).astype(np.int64),
+        windows=np.tile(np.array([steps, steps * channels, beats]), (windows, 1)),
         samples=np.stack([x.reshape(-1), last.reshape(-1)], axis=1).astype(np.int64),
-        records=records,
-        results=results,
-        undefined={name: np.zeros(len(r), dtype=bool) for name, r in records.items()} | {"o": np.zeros(beats, dtype=bool)},
+        expected=expected,
+        undefined={name: np.zeros(len(values), dtype=bool) for name, values in expected.items()},
     )
 
 
@@ -66,16 +63,14 @@ def _in_order(array):
     return array.reshape(-1, 1).astype(np.int64)
 
 
-def _results(trace: Trace, windows):
+def _results(trace):
     if trace.scores is not None:
-        return {
-            "label": trace.label.reshape(-1, 1).astype(np.int64),
-            "error": np.zeros((windows, 1), dtype=np.int64),
-            "scores": trace.scores.astype(np.int64),
-        }
+        label = trace.label.reshape(-1, 1).astype(np.int64)
+        return {"label": label, "error": np.zeros_like(label), "scores": trace.scores.astype(np.int64)}
+    h = trace.h.reshape(-1, 1)
     last = np.zeros(trace.h.shape, dtype=np.int64)
     last[:, -1, -1] = 1
-    return {"h": trace.h.reshape(-1, 1), "last": last.reshape(-1, 1), "error": np.zeros((last.size, 1), dtype=np.int64)}
+    return {"h": h, "last": last.reshape(-1, 1), "error": np.zeros_like(h)}
 
 
 def early_last(model: Model, x, samples):
@@ -88,25 +83,19 @@ def early_last(model: Model, x, samples):
     case.samples[:, 1] = 0
     case.samples[samples - 1, 1] = 1
     case.windows[0, 1] = samples
-    kept = {name: r if name != "x_code" else r[:samples] for name, r in case.records.items()}
-    undefined = {name: np.arange(len(r)) >= whole * spec.hidden_size for name, r in kept.items()}
-    undefined["x_code"] = np.zeros(samples, dtype=bool)
-    return _broken(
-        Case(
-            windows=case.windows,
-            samples=case.samples[:samples],
-            records=kept,
-            results=case.results,
-            undefined=undefined | {"o": case.undefined["o"]},
-        ),
-        spec,
-    )
+    for name in TRACE[1:]:
+        case.undefined[name][whole * spec.hidden_size :] = True
+    cut = {
+        kind: getattr(case, kind) | {"x_code": getattr(case, kind)["x_code"][:samples]}
+        for kind in ("expected", "undefined")
+    }
+    return _broken(Case(windows=case.windows, samples=case.samples[:samples], **cut), spec)
 
 
 def missing_last(model: Model, x):
     """Case of one broken window: max_steps steps x [max_steps, input_size] without a `last`. The core ends it itself."""
-    case = make_case(model, np.asarray(x)[None])
     assert len(x) == model.spec.max_steps, "a window is too long only after max_steps"
+    case = make_case(model, np.asarray(x)[None])
     case.samples[:, 1] = 0
     return _broken(case, model.spec)
 
@@ -114,8 +103,9 @@ def missing_last(model: Model, x):
 def _broken(case, spec):
     """The case with its window's last result, or the h of its last step, flagged and undefined."""
     end = slice(-1 if spec.classes else -spec.hidden_size, None)
-    case.results["error"][end] = 1
-    case.undefined["o"][end] = True
+    case.expected["error"][end] = 1
+    for name in ("label", "scores") if spec.classes else ("h",):
+        case.undefined[name][end] = True
     return case
 
 
@@ -129,7 +119,6 @@ def join(cases):
     return Case(
         windows=np.concatenate([case.windows for case in cases]),
         samples=np.concatenate([case.samples for case in cases]),
-        records=joined("records"),
-        results=joined("results"),
+        expected=joined("expected"),
         undefined=joined("undefined"),
     )

@@ -2,8 +2,7 @@
 
 windows.txt     steps, samples and results of each window, in decimal
 i.hex           payloads of the input stream
-o.hex           payloads of the output stream
-NAME.hex        records of a signal of the golden trace
+NAME.hex        records of a signal of the golden trace, or of a field of the results
 
 Fields lie LSB first as in the payload. A word that must be compared has a 0 above its most significant bit, one whose
 value the core does not promise a 1.
@@ -14,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .case import TRACE, Case, make_case
+from .case import Case, make_case
+from .testbench import checks
 
 __all__ = ["pack", "read_case", "unpack", "write_case", "write_vectors"]
 
@@ -38,7 +38,7 @@ def write_vectors(folder, manifest, model, x):
         "windows": len(case.windows),
         "steps": case.steps,
         "samples": len(case.samples),
-        "results": len(case.undefined["o"]),
+        "results": int(case.windows[:, 2].sum()),
         "seed": 1,
     }
 
@@ -48,13 +48,11 @@ def write_case(folder, manifest, case: Case):
     folder = Path(folder)
     lines = "".join(f"{steps} {samples} {results}\n" for steps, samples, results in case.windows.tolist())
     (folder / "windows.txt").write_text(lines)
-    bits = manifest["sample"]["bits"]
-    _write(folder / "i.hex", [(case.samples[:, :1], bits), (case.samples[:, 1:], 1)])
-    skips = {name: (flags.reshape(-1, 1), 1) for name, flags in case.undefined.items()}
-    for tap in manifest["taps"]:
-        name = tap["name"]
-        _write(folder / f"{name}.hex", [(case.records[name], tap["bits"]), skips[name]])
-    _write(folder / "o.hex", [*((case.results[name], bits) for name, bits in _fields(manifest, case.results)), skips["o"]])
+    _write(folder / "i.hex", [(case.samples[:, :1], manifest["sample"]["bits"]), (case.samples[:, 1:], 1)])
+    for check in checks(manifest):
+        name = check["name"]
+        skip = case.undefined[name].reshape(-1, 1)
+        _write(folder / f"{name}.hex", [(case.expected[name], check["bits"]), (skip, 1)])
 
 
 def read_case(folder, manifest):
@@ -62,34 +60,13 @@ def read_case(folder, manifest):
     folder = Path(folder)
     windows = np.array([line.split() for line in (folder / "windows.txt").read_text().splitlines()], dtype=np.int64)
     x, last = _read(folder / "i.hex", [(1, manifest["sample"]["bits"], True), (1, 1, False)])
-    records, undefined = {}, {}
-    for tap in manifest["taps"]:
-        name = tap["name"]
-        records[name], skip = _read(
-            folder / f"{name}.hex", [(tap["fields"], tap["bits"], tap["signed"]), (1, 1, False)]
-        )
+    expected, undefined = {}, {}
+    for check in checks(manifest):
+        name = check["name"]
+        layout = [(check["fields"], check["bits"], check["signed"]), (1, 1, False)]
+        expected[name], skip = _read(folder / f"{name}.hex", layout)
         undefined[name] = skip[:, 0].astype(bool)
-    classes = manifest["spec"]["classes"]
-    names = [name for name, _ in sorted(manifest["result"]["fields"].items(), key=lambda item: item[1]["lsb"])]
-    layout = []
-    for name in names:
-        total, count = manifest["result"]["fields"][name]["bits"], classes if name == "scores" else 1
-        layout.append((count, total // count, name in ("scores", "h")))
-    *values, skip = _read(folder / "o.hex", [*layout, (1, 1, False)])
-    undefined["o"] = skip[:, 0].astype(bool)
-    return Case(
-        windows=windows,
-        samples=np.concatenate([x, last], axis=1),
-        records={name: records[name] for name in TRACE},
-        results=dict(zip(names, values, strict=True)),
-        undefined=undefined,
-    )
-
-
-def _fields(manifest, results):
-    """(name, bits of an element) of the fields of a result, LSB first."""
-    fields = sorted(manifest["result"]["fields"].items(), key=lambda item: item[1]["lsb"])
-    return [(name, field["bits"] // results[name].shape[1]) for name, field in fields]
+    return Case(windows=windows, samples=np.concatenate([x, last], axis=1), expected=expected, undefined=undefined)
 
 
 def pack(columns):

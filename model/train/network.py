@@ -75,6 +75,22 @@ class Classifier(nn.Module):
         """Whether `stage` or a later one is reached."""
         return STAGES.index(self.stage) >= STAGES.index(stage)
 
+    def following(self):
+        """The stage after this one."""
+        return STAGES[STAGES.index(self.stage) + 1]
+
+    def float_state(self):
+        """The latent full-precision weights under the names of `reference.FloatWeights`."""
+        lstm, head = self.lstm, self.head
+        state = {
+            "weight_ih": lstm.weight_ih_l0,
+            "weight_hh": lstm.weight_hh_l0,
+            "bias": lstm.bias_ih_l0 + lstm.bias_hh_l0,
+            "head_weight": head.weight,
+            "head_bias": head.bias,
+        }
+        return {name: tensor.detach().clone() for name, tensor in state.items()}
+
     # Forward --------------------------------------------------------------------------------------------------------
 
     def _named_weights(self):

@@ -1,0 +1,84 @@
+"""The plain-Verilog testbench beside a generated core: `testbench.v` with the names and sizes of the core filled in."""
+
+from importlib.resources import files
+
+__all__ = ["checks", "testbench"]
+
+
+def testbench(manifest):
+    """Text of the testbench of the core that `manifest` describes. It reads the files of `vectors.write_case`."""
+    spec = manifest["spec"]
+    every = checks(manifest)
+    instances = "".join(_instance(manifest["top"], number, **check) for number, check in enumerate(every))
+    step_valid = next(tap["valid"] for tap in manifest["taps"] if tap["name"] == "h_code")
+    beats = spec["input_size"] + (0 if spec["classes"] else spec["hidden_size"])
+    values = {
+        "TOP": manifest["top"],
+        "VERILOG": manifest["verilog"],
+        "TESTBENCH": manifest["testbench"],
+        "UNITS": spec["hidden_size"],
+        "CHANNELS": spec["input_size"],
+        "CHECKS": len(every),
+        "QUIET": 2 * (manifest["ideal_cycles_per_step"] + manifest["latency_cycles"] + beats) + 64,
+        "STARTUP": manifest["startup_cycles"],
+        "I_BITS": manifest["sample"]["payload_bits"],
+        "O_BITS": manifest["result"]["payload_bits"],
+        "STEP_VALID": step_valid,
+        "INSTANCES": instances.rstrip("\n"),
+    }
+    text = files("mubinn.sim").joinpath("testbench.v").read_text()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    assert "@" not in text.replace("@*", "").replace("@(", ""), "a name of testbench.v was not filled in"
+    return text
+
+
+def checks(manifest):
+    """Every compared signal: name, valid and value as Verilog, fields, bits of a field, and words for its place."""
+    spec = manifest["spec"]
+    every = []
+    for tap in manifest["taps"]:
+        each = "channel" if tap["name"] == "x_code" else "unit"
+        every.append(
+            {
+                "name": tap["name"],
+                "valid": f"active && dut.{tap['valid']}",
+                "value": f"dut.{tap['value']}",
+                "fields": tap["fields"],
+                "bits": tap["bits"],
+                "signed": tap["signed"],
+                "each": each,
+                "field": "gate" if tap["fields"] == 4 else "",
+                "per_step": spec["input_size"] if each == "channel" else spec["hidden_size"],
+            }
+        )
+    for name, at in sorted(manifest["result"]["fields"].items(), key=lambda item: item[1]["lsb"]):
+        fields = spec["classes"] if name == "scores" else 1
+        every.append(
+            {
+                "name": name,
+                "valid": "taken",
+                "value": f"o_payload[{at['lsb']} +: {at['bits']}]",
+                "fields": fields,
+                "bits": at["bits"] // fields,
+                "signed": name in ("h", "scores"),
+                "each": "window" if spec["classes"] else "unit",
+                "field": "class" if name == "scores" else "",
+                "per_step": 1 if spec["classes"] else spec["hidden_size"],
+            }
+        )
+    return every
+
+
+def _instance(top, number, *, name, valid, value, fields, bits, signed, each, field, per_step):
+    total = {"unit": "record_total", "channel": "sample_total", "window": "result_total"}[each]
+    at = f"[{32 * number} +: 32]"
+    return f"""\
+  {top}_tb_check #(
+    .NAME("{name}"), .FIELDS({fields}), .BITS({bits}), .SIGNED({int(signed)}),
+    .EACH("{each}"), .FIELD("{field}"), .PER_STEP({per_step})
+  ) check_{name} (
+    .clk(clk), .clear(clear), .valid({valid}), .value({value}), .expected({total}),
+    .seen(seen{at}), .mismatches(mismatches{at}), .extra(extra{at}), .missing(missing{at})
+  );
+"""

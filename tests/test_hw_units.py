@@ -1,0 +1,200 @@
+"""Every unit of the datapath against integers of the golden model or against arithmetic by hand, latency included."""
+
+import numpy as np
+import pytest
+from amaranth import Elaboratable, Module
+from hw_bench import simulate, through
+from mubinn.hw import (
+    Activation,
+    Cell,
+    Encoder,
+    OutputProduct,
+    PiecewiseLinear,
+    Staircase,
+    XnorDot,
+    XnorProduct,
+)
+from mubinn.hw.delay import Delay
+from mubinn.model.binarize import codebook, decode, encode
+from mubinn.model.fixed import Fixed, saturate, shift_half_up
+from mubinn.model.spec import LstmSpec
+from mubinn.model.tables import sigma_table, tanh_table
+
+
+def whole(dut):
+    return lambda ctx: ctx.get(dut.o.payload)
+
+
+@pytest.mark.parametrize("a, b, low, high", [("1100", "1010", 1, 1), ("1111", "1111", 2, 2), ("0000", "1111", 0, 0)])
+def test_xnor_dot_by_hand(a, b, low, high):
+    dut = XnorDot(4, split=2)
+    bits = {"a": int(a[::-1], 2), "b": int(b[::-1], 2)}
+    got, latency = through(dut, [bits], lambda ctx: (ctx.get(dut.o.p.low), ctx.get(dut.o.p.high)))
+    assert got == [(low, high)] and latency == {dut.latency}
+
+
+@pytest.mark.parametrize("lanes, split", [(1, 1), (2, 1), (3, 3), (24, 19), (60, 7), (61, 61)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_xnor_dot_counts(lanes, split, seed):
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2, size=(30, 2, lanes))
+    bits[0], bits[1, 0], bits[1, 1] = 1, 0, 1
+    items = [{k: sum(int(v) << n for n, v in enumerate(row)) for k, row in zip("ab", pair, strict=True)} for pair in bits]
+    agree = bits[:, 0] == bits[:, 1]
+    want = list(zip(agree[:, :split].sum(1).tolist(), agree[:, split:].sum(1).tolist(), strict=True))
+    dut = XnorDot(lanes, split=split)
+    got, latency = through(dut, items, lambda ctx: (ctx.get(dut.o.p.low), ctx.get(dut.o.p.high)), rng=rng, gap=0.3)
+    assert got == want and latency == {dut.latency}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [((0, None), "^lanes must be at least 1, not 0$"), ((4, 0), "^split must be 1 to 4, not 0$"), ((4, 5), "not 5$")],
+)
+def test_xnor_dot_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        XnorDot(arguments[0], split=arguments[1])
+
+
+@pytest.mark.parametrize("scales", [[5], [3, 1], [4, 2, 1], [0, 0], [7, 7, 7], [100, 50, 25, 12, 6, 3, 2, 1]], ids=str)
+def test_encoder_is_algorithm_1(scales):
+    values = np.arange(-128, 128)
+    dut = Encoder(8, scales)
+    got, latency = through(_Taken(dut), [int(v) for v in values], whole(dut))
+    assert got == encode(values, scales).tolist() and latency == {len(scales)}
+
+
+class _Taken(Elaboratable):
+    """A component whose output is always taken."""
+
+    def __init__(self, dut):
+        self.dut, self.i, self.o = dut, dut.i, dut.o
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = self.dut
+        m.d.comb += self.dut.o.ready.eq(1)
+        return m
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_encoder_waits(seed):
+    """Random stalls on both sides lose, double and reorder nothing."""
+    rng = np.random.default_rng(seed)
+    values, dut, got = rng.integers(-128, 128, size=60), Encoder(8, [50, 20, 9]), []
+
+    async def feed(ctx):
+        for value in values:
+            while rng.random() < 0.4:
+                await ctx.tick()
+            ctx.set(dut.i.valid, 1)
+            ctx.set(dut.i.payload, int(value))
+            await ctx.tick().until(dut.i.ready)
+            ctx.set(dut.i.valid, 0)
+
+    async def take(ctx):
+        for _ in range(1000):
+            ctx.set(dut.o.ready, int(rng.random() < 0.5))
+            await ctx.delay(0)
+            if ctx.get(dut.o.valid) and ctx.get(dut.o.ready):
+                got.append(ctx.get(dut.o.payload))
+            await ctx.tick()
+
+    simulate(dut, feed, take)
+    assert got == encode(values, [50, 20, 9]).tolist()
+
+
+@pytest.mark.parametrize("levels", [(1, 1), (2, 2), (3, 3), (4, 3)], ids=str)
+@pytest.mark.parametrize("constant, shift", [(0, 0), (16, 0), (8, 3)])
+def test_xnor_product_of_every_pair(levels, constant, shift):
+    """Eq. 5's multiplier, as look-up and as decoders with a multiplier, against the products of the decoded values."""
+    a_scales, b_scales = [40 >> k for k in range(levels[0])], [100 >> k for k in range(levels[1])]
+    pairs = [(a, b) for a in range(1 << levels[0]) for b in range(1 << levels[1])]
+    dut = XnorProduct(a_scales, b_scales, a_offset=64, constant=constant, shift=shift)
+    got, latency = through(dut, [{"a": a, "b": b} for a, b in pairs], whole(dut))
+    want = [(int(codebook(a_scales, 64)[a]) * int(codebook(b_scales)[b]) << shift) + constant for a, b in pairs]
+    assert got == want and latency == {1}
+
+
+@pytest.mark.parametrize("table", [sigma_table, tanh_table])
+@pytest.mark.parametrize("bits, fraction, out", [(8, 4, 6), (10, 5, 10), (10, 9, 8)])
+def test_piecewise_linear_on_every_input(table, bits, fraction, out):
+    table = table(Fixed(bits=bits, fraction=fraction), out)
+    values = np.arange(table.input.low, table.input.high + 1)
+    dut = PiecewiseLinear(table)
+    got, latency = through(dut, [int(v) for v in values], whole(dut))
+    assert got == table(values).tolist() and latency == {dut.latency}
+
+
+@pytest.mark.parametrize("scales, offset", [([64], 128), ([85, 43], 128), ([60, 30, 15], 128), ([0, 0], 128), ([200, 90], 0)])
+def test_staircase_is_table_and_encoder(scales, offset):
+    """Comparators give the bits of the table followed by the encoder, on every input."""
+    table = (sigma_table if offset else tanh_table)(Fixed(bits=10, fraction=6), 8)
+    values = np.arange(table.input.low, table.input.high + 1)
+    dut = Staircase(table, scales, offset)
+    got, latency = through(dut, [int(v) for v in values], whole(dut))
+    assert got == encode(table(values), scales, offset).tolist() and latency == {len(scales)}
+
+
+def test_activation_has_the_gates_in_order():
+    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=2, z=Fixed(bits=8, fraction=4))
+    scales = np.array([[300, 150], [256, 128], [500, 250], [200, 100]])
+    rng = np.random.default_rng(4)
+    z = rng.integers(-128, 128, size=(50, 4))
+    dut = Activation(spec, scales)
+    got, latency = through(dut, z.tolist(), lambda ctx: [ctx.get(dut.o.p[g]) for g in range(4)], rng=rng, gap=0.2)
+    want = [
+        encode(table(z[:, gate]), scales[gate], offset)
+        for gate, (table, offset) in enumerate(zip(spec.gate_tables, spec.gate_offsets, strict=True))
+    ]
+    assert got == np.stack(want, axis=1).tolist() and latency == {dut.latency}
+
+
+@pytest.mark.parametrize("cell_levels", [0, 3])
+@pytest.mark.parametrize("gate_levels", [1, 2, 4])
+@pytest.mark.parametrize("cell", [Fixed(bits=16, fraction=11), Fixed(bits=8, fraction=3)], ids=["16.11", "8.3"])
+def test_cell_is_equation_5(cell_levels, gate_levels, cell):
+    """Two windows of random codes: exact products, one rounding, saturation, zero at a window's start."""
+    units = 9  # the same unit comes again later than `latency` cycles after
+    spec = LstmSpec(input_size=1, hidden_size=units, gate_levels=gate_levels, cell_levels=cell_levels, cell=cell)
+    rng = np.random.default_rng(7)
+    scales = np.sort(rng.integers(1, 600, size=(4, gate_levels)), axis=1)[:, ::-1]
+    cell_scales = [cell.high // 2, cell.high // 4, cell.high // 8][:cell_levels]
+    codes = rng.integers(0, 1 << gate_levels, size=(2, 6, units, 4))
+    want, items = [], []
+    for window in codes:
+        c = np.zeros(units, dtype=np.int64)
+        for t, step in enumerate(window):
+            i, f, g = (decode(step[:, k], scales[k], spec.gate_offsets[k]) for k in range(3))
+            c = saturate(shift_half_up((f * c << spec.fc_shift) + (i * g << spec.ig_shift), spec.cell_shift), cell.bits)
+            if cell_levels:
+                c = decode(encode(c, cell_scales), cell_scales)
+            want += c.tolist()
+            items += [{"codes": unit.tolist(), "first": int(t == 0)} for unit in step]
+    dut = Cell(spec, gate_scales=scales, cell_scales=cell_scales)
+    got, latency = through(dut, items, whole(dut))
+    assert got == want and latency == {dut.latency}
+
+
+@pytest.mark.parametrize("gate_levels, h_fraction", [(1, 8), (2, 8), (3, 14), (2, 20 - 8)])
+def test_output_is_equation_6(gate_levels, h_fraction):
+    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=gate_levels, h_fraction=h_fraction)
+    scales = [900 >> k for k in range(gate_levels)]
+    rng = np.random.default_rng(3)
+    tanh_c, o = rng.integers(-1024, 1025, size=80), rng.integers(0, 1 << gate_levels, size=80)
+    dut = OutputProduct(spec, scales)
+    items = [{"o": int(a), "tanh_c": int(b)} for a, b in zip(o, tanh_c, strict=True)]
+    got, latency = through(dut, items, whole(dut))
+    product = decode(o, scales, spec.gate_offsets[3]) * tanh_c
+    assert got == saturate(shift_half_up(product, spec.h_shift_down), spec.h_bits).tolist()
+    assert latency == {dut.latency}
+
+
+def test_delay_refuses():
+    with pytest.raises(ValueError, match="^cycles must not be negative, not -1$"):
+        Delay(1, -1)
+
+
+def test_encoder_refuses():
+    with pytest.raises(ValueError, match="^bits must be at least 2, not 1$"):
+        Encoder(1, [1])
