@@ -1,0 +1,103 @@
+"""`mubinn train`: an LSTM classifier from windows of signals, in full precision or binarized, in a model file."""
+
+import shlex
+import sys
+
+HELP = """\
+Train an LSTM classifier and binarize it: float weights first, then levels of the weights, of the activations, and c in
+fixed point. The best epoch by a validation part of the training data is kept; the test part is only reported.
+
+DATA is an EEGMAT folder, or an .npz of x [windows, steps, inputs] and y [windows]. Killed at any time, the same command
+goes on where it was. Beside MODEL lies MODEL.jsonl, one JSON object an epoch. Needs torch: pip install 'mubinn[train]'."""
+EXAMPLE = """
+mubinn train --data ../shared/data/eegmat --preset mubinn2 --levels 3,3 -o model.safetensors
+mubinn train --data windows.npz --preset fp -o fp.safetensors
+mubinn train --data windows.npz --levels 2,2 --start fp.safetensors -o model.safetensors --json"""
+
+STAGES = ("float", "weight", "activation", "cell")
+
+
+def add_arguments(parser):
+    from mubinn.model.train.config import TrainConfig as Default
+
+    parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder or .npz")
+    parser.add_argument("-o", "--out", required=True, metavar="MODEL", help="model file to write")
+    parser.add_argument("--preset", default=Default.preset, metavar="PRESET", help="fp or mubinn2 (default)")
+    parser.add_argument("--levels", default="2,2", metavar="A,W", help="of activations and weights, 1 to 5; default: 2,2")
+    parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
+    parser.add_argument("--seed", type=int, default=Default.seed, help="decides everything random; default: 0")
+    parser.add_argument("--start", metavar="MODEL", help="start from this model's float weights, no float epochs then")
+    parser.add_argument("--hidden", type=int, default=Default.hidden_size, metavar="N", help="units; default: 100")
+    parser.add_argument("--pool", default=Default.pool, metavar="POOL", help="mean (default) or last")
+    parser.add_argument("--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4")
+    default = ",".join(str(getattr(Default, f"{stage}_epochs")) for stage in STAGES)
+    parser.add_argument("--epochs", default=default, metavar="F,W,A,C",
+                        help=f"of the stages float, weights, activations, cell; default: {default}")  # fmt: skip
+    parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
+    parser.add_argument("--batch-size", type=int, default=Default.batch_size, metavar="N", help="windows; default: 64")
+    parser.add_argument("--lr", type=float, default=Default.lr, help=f"highest learning rate; default: {Default.lr:g}")
+    parser.add_argument("--threads", type=int, default=1, help="of torch; other numbers may round otherwise; default: 1")
+
+
+def run(args):
+    import torch
+    from mubinn.model.train.config import TrainConfig
+    from mubinn.model.train.loop import train
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from .errors import UserError
+
+    levels, epochs = _numbers(args, "levels", 2), _numbers(args, "epochs", len(STAGES))
+    if not 1 <= args.threads <= 256:
+        raise UserError(f"--threads must be 1 to 256, not {args.threads}")
+    config = TrainConfig(
+        preset=args.preset,
+        levels=levels,
+        split=args.split or "time",
+        seed=args.seed,
+        hidden_size=args.hidden,
+        pool=args.pool,
+        decimation=args.decimation,
+        batches=args.batches,
+        batch_size=args.batch_size,
+        lr=args.lr,
+        **{f"{stage}_epochs": count for stage, count in zip(STAGES, epochs, strict=True)},
+    )
+    torch.set_num_threads(args.threads)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("train", total=None)
+
+        def show(event):
+            if "record" in event:
+                record = event["record"]
+                bar.print(f"epoch {record['epoch'] + 1}/{record['epochs']}  {record['stage']:<11}  loss {record['loss']:.3f}"
+                          f"  validation {record['validation_accuracy']:.3f}  AUC {record['validation_auc']:.3f}")  # fmt: skip
+            else:
+                done = event["epoch"] * event["batches"] + event["batch"]
+                bar.update(task, total=event["epochs"] * event["batches"], completed=done,
+                           description=f"{event['stage']} {event['loss']:.3f}")  # fmt: skip
+
+        command = shlex.join(["mubinn", "train", *sys.argv[2:]])
+        result = train(config, args.data, args.out, start=args.start, command=command, progress=show)
+    print(f"{result.model}: epoch {result.epoch + 1} kept, {result.seconds:.0f} s; log {result.log}")
+    for name in ("validation", "test"):
+        figures = getattr(result, name)
+        if figures:
+            print(f"{name:<11} {figures['windows']:5} windows  accuracy {figures['accuracy']:.4f}  AUC {figures['auc']:.4f}")
+    return vars(result) | {"preset": config.preset, "levels": config.levels, "split": config.split, "seed": config.seed}
+
+
+def _numbers(args, name, count):
+    """Integers from an option like 3,3."""
+    from .errors import UserError
+
+    text = getattr(args, name)
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count:
+        raise UserError(f"--{name} must be {count} integers with commas between them, not {text!r}")
+    return numbers
