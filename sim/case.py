@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from mubinn.model.lstm import Model
 
-__all__ = ["TRACE", "Case", "early_last", "join", "make_case", "missing_last"]
+__all__ = ["TRACE", "Case", "early_last", "first_windows", "join", "make_case", "missing_last"]
 
 TRACE = ("x_code", "z", "gate_code", "c", "tanh_c", "h_raw", "h_code")
 """Signals compared inside the core, in the order in which a step passes through them."""
@@ -121,4 +121,21 @@ def join(cases):
         samples=np.concatenate([case.samples for case in cases]),
         expected=joined("expected"),
         undefined=joined("undefined"),
+    )
+
+
+def first_windows(case, count):
+    """The first `count` windows of a case, all for None."""
+    windows = case.windows[:count]
+    samples, results = int(windows[:, 1].sum()), int(windows[:, 2].sum())
+    units = len(case.expected["z"]) // case.steps * int(windows[:, 0].sum())
+
+    def kept(values, name):
+        return values[: samples if name == "x_code" else units if name in TRACE else results]
+
+    return Case(
+        windows=windows,
+        samples=case.samples[:samples],
+        expected={name: kept(values, name) for name, values in case.expected.items()},
+        undefined={name: kept(flags, name) for name, flags in case.undefined.items()},
     )

@@ -9,7 +9,6 @@
 // Append to either: +vectors=DIR  +windows=N (only the first N)  +stall_in=PERCENT +stall_out=PERCENT (0 to 95)  +seed=N
 //   +reset_at=CYCLE (reset there and start again)  +results=FILE (write what came out)  +first=N (number of window 0)
 // The last line is `MUBINN_TB ... PASS` or `... FAIL`. -DMUBINN_VCD writes tb.vcd.
-`timescale 1ns / 1ps
 `default_nettype none
 
 module @TOP@_tb;

@@ -182,6 +182,18 @@ def test_verb_on_the_shipped_windows(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["windows"] == count
 
 
+def test_verb_tells_of_another_split(tmp_path, capsys):
+    write_eegmat(tmp_path, samples=26_000, people=2)
+    m = eeg_model(tuple(name for name in NAMES if name != "A2-A1"))
+    save_model(tmp_path / "m", replace(m, card={"config": {"split": "time"}}))
+    argv = ["eval", str(tmp_path / "m"), "--data", str(tmp_path), "--json", "--split"]
+    text = "trained on the split time, whose training part may hold test windows of subject:0"
+    assert cli.main([*argv, "subject:0"]) == 0
+    assert json.loads(capsys.readouterr().out)["note"] == text
+    assert cli.main([*argv, "time"]) == 0
+    assert "note" not in json.loads(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("bad", ["model", "data", "samples"])
 def test_verb_refuses_in_one_line(tmp_path, capsys, bad):
     model, data = tmp_path / "m", tmp_path / "w.npz"
@@ -212,7 +224,7 @@ def test_bench_golden(tmp_path, capsys):
     assert cli.main([*argv, "--limit", "1e9"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["windows"], found["steps"], found["ok"]) == (5, 7, True)
-    assert found["data"] == "random, seed 1, 5 windows of 7 steps"
+    assert found["data"] == "random samples, seed 1"
     assert found["ratio"] == found["golden_s"] / found["torch_s"] > 0
     assert len(found["golden_runs_s"]) == len(found["torch_runs_s"]) == 3
     assert cli.main([*argv, "--limit", "1e-9"]) == 1

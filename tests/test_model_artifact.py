@@ -169,6 +169,21 @@ def test_shipped_names():
     assert str(model_path("./eeg-2-2")) == "eeg-2-2" and str(model_path("eeg-sample")) == "eeg-sample"
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_shipped_models(name, tmp_path):
+    m = load_model(name)
+    levels = None if name == "eeg-fp" else tuple(int(level) for level in name.split("-")[1:])
+    assert m.preset == ("fp" if levels is None else "mubinn2") and m.float_weights is not None
+    if levels:
+        spec = m.spec
+        assert {(spec.input_levels, spec.weight_levels), (spec.hidden_levels, spec.bias_levels)} == {levels}
+    assert (m.input_size, m.classes, len(m.preprocess.channels)) == (19, 2, 19)
+    assert m.preprocess.fs * m.preprocess.decimation == 500
+    assert "not a medical device" in json.dumps(m.card).lower()
+    save_model(tmp_path / "m", m)
+    assert (tmp_path / "m").read_bytes() == model_path(name).read_bytes()
+
+
 def test_no_file(tmp_path):
     with refuses(f"{tmp_path}/m: no such file, nor one of eeg-fp, eeg-1-1, eeg-2-2, eeg-3-3"):
         load_model(tmp_path / "m")

@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pytest
 from model_cases import random_parameters
+from mubinn.model.fixed import Fixed
 from mubinn.model.parameters import ParameterError, Parameters, tensor_shapes
 from mubinn.model.spec import LstmSpec
 
-SPEC = LstmSpec(input_size=3, hidden_size=2, classes=2, cell_levels=3, weight_levels=2, head_bits=4)
+# 24 bits of c, so that three scales at their limit stay within c.
+SPEC = LstmSpec(input_size=3, hidden_size=2, classes=2, cell_levels=3, head_bits=4, cell=Fixed(bits=24, fraction=11))
 GOOD = random_parameters(SPEC, 1).tensors()
 
 
@@ -49,6 +51,13 @@ def test_refuses_a_tensor_of_another_spec():
     with refuses("head_bias does not belong to this spec"):
         spec = SPEC.replace(classes=0)
         Parameters(spec=spec, **({k: v for k, v in GOOD.items() if k != "head_weight"}))
+
+
+def test_refuses_levels_of_c_beyond_c():
+    spec = SPEC.replace(cell=Fixed(bits=8, fraction=4))
+    with refuses("cell_scales must sum to at most 127, the greatest c, not 128"):
+        Parameters(spec=spec, **(GOOD | {"cell_scales": np.array([64, 32, 32])}))
+    Parameters(spec=spec, **(GOOD | {"cell_scales": np.array([64, 32, 31])}))
 
 
 def test_tensors_are_read_only_copies():

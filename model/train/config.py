@@ -53,7 +53,7 @@ class TrainConfig:
     batches, batch_size : int
         Of an epoch.
     lr : float
-        Highest of the first phase. The second has half of it, and a quarter with a single level of activations or weights.
+        Highest of the first phase; the second has half of it.
     weight_decay : float
         Of the weights; scales, biases and thresholds have none.
     dropout : float
@@ -70,8 +70,8 @@ class TrainConfig:
     pool: str = "mean"
     decimation: int = 4
     float_epochs: int = 12
-    weight_epochs: int = 2
-    activation_epochs: int = 8
+    weight_epochs: int = 3
+    activation_epochs: int = 12
     cell_epochs: int = 1
     batches: int = 40
     batch_size: int = 64
@@ -125,7 +125,7 @@ class TrainConfig:
     @property
     def peaks(self):
         """Highest learning rate of each phase."""
-        return self.lr, self.lr / (4 if self.preset != "fp" and 1 in self.levels else 2)
+        return self.lr, self.lr / 2
 
     def to_json(self):
         return json.dumps(asdict(self), sort_keys=True)

@@ -9,6 +9,7 @@ from ..artifact import ModelFile
 from ..lstm import Model
 from ..reference import FloatWeights
 from .config import TrainError
+from .integers import integer_parameters
 
 __all__ = ["cell_report", "load_float", "model_file"]
 
@@ -36,7 +37,7 @@ def model_file(network, preprocess, parent, *, preset, card):
         weights = _float_weights(parent | {"bias": bias}, network.pool)
     return ModelFile(
         preset=preset,
-        parameters=network.parameters_integer(),
+        parameters=integer_parameters(network),
         float_weights=weights,
         preprocess=dataclasses.replace(preprocess, mean=tuple(moved)),
         card=card,

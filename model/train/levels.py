@@ -14,8 +14,8 @@ SMALLEST = 1e-4
 class Scales(nn.Module):
     """Scales of `rows` tensors, each scale at least the sum of the later ones by parametrisation.
 
-    The parameter holds the differences, so that keeping it positive keeps the order; that also keeps encoder, decoder
-    and chip in agreement, where free scales went negative in a trial.
+    The parameter holds the differences: keeping them positive keeps the order, and with it encoder, decoder and chip in
+    agreement. Free scales went negative or to zero in a trial.
 
     Parameters
     ----------
@@ -24,13 +24,15 @@ class Scales(nn.Module):
         Width of the integers in the model file.
     most_fraction : int
         Finest binary point of these integers.
+    limit : sequence of float, or None
+        Greatest sum of each row's scales.
     """
 
-    def __init__(self, rows, levels, *, bits, most_fraction=24):
+    def __init__(self, rows, levels, *, bits, most_fraction=24, limit=None):
         super().__init__()
         self.bits, self.most_fraction = bits, most_fraction
         self.steps = nn.Parameter(torch.full((rows, levels), 0.1))
-        self.limit = torch.full((rows,), torch.inf)
+        self.limit = torch.full((rows,), torch.inf) if limit is None else torch.tensor(limit)
 
     def set(self, scales):
         """Start from scales [rows, levels]."""
@@ -63,10 +65,19 @@ class Scales(nn.Module):
         scales = self()
         return scales + (torch.from_numpy(integers / (1 << fraction)).float() - scales).detach()
 
-    def reach(self):
-        """How far values [rows] of a tensor may lie from the offset and still move: half a last step beyond the codes."""
+    def bound(self):
+        """How far latent weights [rows] may lie from 0: one last scale beyond the outermost codes."""
         scales = self().detach()
         return scales.sum(1) + scales[:, -1]
+
+    def reach(self):
+        """How far activations [rows] may lie from the offset and still get a gradient.
+
+        One last scale beyond the outermost codes, where a residual is no longer rounding. A single level ends at its
+        codes: a wider window would pass more gradient than the jump of 2 * scale is worth, which multiplies over the
+        steps (gradient norms of 10 and more, and chance level, in a trial).
+        """
+        return self.bound() if self.steps.shape[1] > 1 else self().detach().sum(1)
 
 
 def binarized(values, scales, *, reach=None):

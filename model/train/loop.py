@@ -26,8 +26,8 @@ __all__ = ["TrainResult", "train"]
 WARM_UP = 40
 """Batches in which the learning rate of a phase rises."""
 LONGEST_GRADIENT = 1.0
-SCALE_RATE = 0.1
-"""Learning rate of the scales, as a share of the weights'."""
+SCALE_RATE, SINGLE_SCALE_RATE = 0.1, 0.5
+"""Learning rate of the scales, as a share of the weights'; the second with a single level, whose scale has farther to go."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,7 +295,7 @@ def _optimizer(network, config):
         [
             {"params": weights, "weight_decay": config.weight_decay, "share": 1.0},
             {"params": others, "weight_decay": 0.0, "share": 1.0},
-            {"params": scales, "weight_decay": 0.0, "share": SCALE_RATE},
+            {"params": scales, "weight_decay": 0.0, "share": SINGLE_SCALE_RATE if 1 in config.levels else SCALE_RATE},
         ],
         lr=config.lr,
     )

@@ -1,0 +1,70 @@
+"""From the network in training to the golden model's integers."""
+
+import numpy as np
+
+from ..fixed import Fixed, round_half_up
+from ..parameters import Parameters
+from ..spec import LstmSpec
+
+__all__ = ["integer_parameters"]
+
+X_BITS = 12
+HEAD_BITS = 8
+MAX_STEPS = 4096
+
+
+def integer_parameters(network):
+    """Parameters of the golden model: every scale rounded once, every weight and bias a code, the head in HEAD_BITS bits.
+
+    Any stage may be asked; before "activations" the scales of the activations are not fitted yet.
+    """
+    units = network.lstm.hidden_size
+    x_scales, x_fraction = network.x_scales.integers()
+    h_scales, h_fraction = network.h_scales.integers()
+    tensors = {"x_scales": x_scales[0], "h_scales": h_scales[0], "gate_scales": network.gate_integers()}
+    fractions = {}
+    for name, tensor, scales in network.named_weights():
+        integers, fraction = scales.integers()
+        rows = tensor.detach().reshape(4, units, -1).double().numpy()
+        codes = [_encode(r, s / (1 << fraction)) for r, s in zip(rows, integers, strict=True)]
+        fractions[f"{name}_fraction"] = fraction
+        tensors[f"{name}_codes"] = np.stack(codes).reshape(tensor.shape)
+        tensors[f"{name}_scales"] = integers
+    weight = network.head.weight.detach().double().numpy()
+    largest = max(float(np.abs(weight).max()), 1e-9)
+    head_fraction = min(max(int(np.floor(np.log2(((1 << HEAD_BITS - 1) - 1) / largest))), 0), 24)
+    bias = network.head.bias.detach().double().numpy()
+    tensors["head_weight"] = round_half_up(weight * (1 << head_fraction))
+    tensors["head_bias"] = round_half_up(bias * float(1 << head_fraction + h_fraction))
+    activation_levels, weight_levels = network.levels
+    spec = LstmSpec(
+        input_size=network.lstm.input_size,
+        hidden_size=units,
+        classes=network.head.out_features,
+        pool=network.pool,
+        max_steps=MAX_STEPS,
+        input_levels=activation_levels,
+        hidden_levels=activation_levels,
+        gate_levels=activation_levels,
+        weight_levels=weight_levels,
+        bias_levels=weight_levels,
+        x=Fixed(bits=X_BITS, fraction=x_fraction),
+        z=network.z_format,
+        cell=network.cell_format,
+        h_fraction=h_fraction,
+        activation_fraction=network.activation_fraction,
+        head_bits=HEAD_BITS,
+        head_fraction=head_fraction,
+        **fractions,
+    )
+    return Parameters(spec=spec, **tensors)
+
+
+def _encode(values, scales):
+    """Greedy codes of latent floats, as the forward pass of the training takes them."""
+    residual, code = values.copy(), np.zeros(values.shape, dtype=np.uint8)
+    for level, scale in enumerate(scales):
+        positive = residual >= 0
+        code |= positive.astype(np.uint8) << np.uint8(level)
+        residual -= np.where(positive, scale, -scale)
+    return code

@@ -1,0 +1,328 @@
+"""Seeded random cores and cases: shapes, levels, formats, parameters, folding, samples, stalls, resets, broken windows.
+
+Seeds 1 to len(CORNERS) begin with the corners; the same seed gives the same case.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from mubinn.model.fixed import Fixed
+from mubinn.model.folding import Folding, Schedule
+from mubinn.model.lstm import Model
+from mubinn.model.parameters import Parameters, tensor_shapes
+from mubinn.model.spec import LstmSpec
+
+from .case import Case, early_last, join, make_case, missing_last
+
+__all__ = ["CORNERS", "RandomCase", "random_case", "random_parameters"]
+
+CORNERS = (
+    {"what": "one channel, one unit", "input_size": 1, "hidden_size": 1, "classes": 0},
+    {"what": "one channel, one unit, one class", "input_size": 1, "hidden_size": 1, "classes": 1, "pool": "last"},
+    {"what": "everything at once", "input_size": 5, "hidden_size": 4, "rows": 4, "lanes": 9, "full": True, "classes": 0},
+    {"what": "everything at once, with head", "input_size": 3, "hidden_size": 4, "rows": 4, "lanes": 7, "full": True, "classes": 3},
+    {"what": "nothing at once", "input_size": 4, "hidden_size": 3, "rows": 1, "lanes": 1, "scale_mults": 1, "classes": 2},
+    {"what": "all levels 1", "levels": 1, "cell_levels": 1},
+    {"what": "all levels 8", "input_size": 3, "hidden_size": 3, "levels": 8, "cell_levels": 8, "lanes": 2, "rows": 1},
+    {"what": "all scales zero", "scales": "zero"},
+    {"what": "greatest scales", "scales": "greatest"},
+    {"what": "least and greatest samples", "samples": "extreme"},
+    {"what": "windows of one step", "window_steps": 1},
+    {"what": "windows of max_steps", "max_steps": 5, "window_steps": 5},
+    {"what": "max_steps 1", "max_steps": 1, "window_steps": 1},
+    {"what": "five classes, one unit", "hidden_size": 1, "classes": 5},
+    {"what": "last channel shares its word with h", "input_size": 7, "hidden_size": 6, "lanes": 4},
+    {"what": "x fills its words", "input_size": 8, "hidden_size": 5, "lanes": 4},
+    {"what": "narrow formats", "x_bits": 4, "z_bits": 4, "cell_bits": 4},
+    {"what": "wide formats", "x_bits": 16, "z_bits": 16, "cell_bits": 24},
+    {"what": "256 channels", "input_size": 256, "hidden_size": 2, "lanes": 64, "rows": 1, "steps": 3},
+    {"what": "512 units", "input_size": 2, "hidden_size": 512, "lanes": 128, "rows": 8, "levels": 1, "steps": 2, "windows": 1},
+    {"what": "slow output", "classes": 0, "stall_out": 0.9, "input_size": 1, "hidden_size": 9},
+    {"what": "slow input", "stall_in": 0.9, "input_size": 8},
+)
+"""Fields that a corner fixes; the rest is drawn."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RandomCase:
+    """A core, and a case for it.
+
+    Attributes
+    ----------
+    seed : int
+    what : str
+        The corner, or the size that was drawn.
+    parameters : Parameters
+    folding : Folding
+    case : Case
+    stall_in, stall_out : float
+    reset_at : int or None
+    features : tuple of str
+        What it covers, for a count over many cases.
+    """
+
+    seed: int
+    what: str
+    parameters: Parameters
+    folding: Folding
+    case: Case
+    stall_in: float
+    stall_out: float
+    reset_at: int | None
+    features: tuple
+
+    @property
+    def spec(self):
+        return self.parameters.spec
+
+    @property
+    def schedule(self):
+        return Schedule(self.spec, self.folding)
+
+    @property
+    def cost(self):
+        """About proportional to the time that a simulator needs: cycles times the size of the datapath."""
+        schedule = self.schedule
+        folding = self.folding
+        size = 4 * folding.rows * (folding.weight_planes * schedule.levels * folding.lanes + 40) + 1000
+        return self.case.steps * schedule.groups * schedule.group_cycles * size
+
+    def run_settings(self):
+        """Keyword arguments of a run."""
+        return {"stall_in": self.stall_in, "stall_out": self.stall_out, "seed": self.seed, "reset_at": self.reset_at}
+
+
+class _Draw:
+    """Random numbers, and the fields that a corner fixes."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.fixed = CORNERS[seed - 1] if 1 <= seed <= len(CORNERS) else {}
+
+    def integer(self, name, low, high):
+        drawn = int(self.rng.integers(low, high + 1))
+        return min(high, max(low, int(self.fixed.get(name, drawn))))
+
+    def choice(self, name, *values):
+        drawn = values[int(self.rng.integers(len(values)))]
+        return self.fixed.get(name, drawn)
+
+    def chance(self, share):
+        return bool(self.rng.random() < share)
+
+
+def random_case(seed):
+    """The case of a seed, an integer from 1."""
+    draw = _Draw(seed)
+    size, (channels, units) = _size(draw)
+    spec = _spec(draw, channels, units)
+    scales = draw.choice("scales", *["ordered"] * 6, "wild", "wild", "wild", "zero", "greatest")
+    parameters = random_parameters(spec, draw.rng, scales=scales)
+    folding = _folding(draw, spec)
+    case, kinds = _windows(draw, Model(parameters), _steps(draw, spec, folding))
+    stall_in = float(draw.choice("stall_in", 0.0, 0.0, 0.1, 0.3, 0.5, 0.8))
+    stall_out = float(draw.choice("stall_out", 0.0, 0.0, 0.1, 0.3, 0.5, 0.8))
+    schedule = Schedule(spec, folding)
+    reset_at = None
+    if draw.chance(0.2):
+        reset_at = int(draw.rng.integers(300, 600 + case.steps * schedule.ideal_cycles_per_step))
+        kinds.append("reset in a window")
+    features = [size, f"scales {scales}", *kinds, *_features(spec, folding, schedule)]
+    features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
+    return RandomCase(
+        seed=seed,
+        what=draw.fixed.get("what", size),
+        parameters=parameters,
+        folding=folding,
+        case=case,
+        stall_in=stall_in,
+        stall_out=stall_out,
+        reset_at=reset_at,
+        features=tuple(features),
+    )
+
+
+def _size(draw):
+    """Mostly small, so that many specs end."""
+    name, most = draw.choice("size", *[("tiny", 6)] * 12, *[("small", 20)] * 6, ("medium", 64), ("large", 200))
+    if draw.fixed:
+        name, most = "corner", 6
+    return name, (draw.integer("input_size", 1, most if draw.fixed.get("input_size", 0) <= most else 256),
+                  draw.integer("hidden_size", 1, most if draw.fixed.get("hidden_size", 0) <= most else 512))  # fmt: skip
+
+
+def _spec(draw, channels, units):
+    most = 8 if channels + units <= 24 else 3
+
+    def levels(name):
+        return draw.fixed.get("levels", draw.integer(name, 1, most if draw.chance(0.3) else min(most, 3)))
+
+    x = Fixed(bits=draw.integer("x_bits", 4, 16), fraction=draw.integer("x_fraction", 0, 10))
+    fractions = {
+        "h_fraction": draw.integer("h_fraction", 2, 14),
+        "wx_fraction": draw.integer("wx_fraction", 0, 14),
+        "wh_fraction": draw.integer("wh_fraction", 0, 14),
+        "bias_fraction": draw.integer("bias_fraction", 0, 16),
+    }
+    accumulator = max(
+        x.fraction + fractions["wx_fraction"],
+        fractions["h_fraction"] + fractions["wh_fraction"],
+        fractions["bias_fraction"],
+    )
+    least = -(-fractions["h_fraction"] // 2)
+    return LstmSpec(
+        input_size=channels,
+        hidden_size=units,
+        classes=draw.integer("classes", 0, 5),
+        pool=draw.choice("pool", "mean", "last"),
+        max_steps=draw.integer("max_steps", 1, 9) if draw.fixed.get("max_steps") or draw.chance(0.3) else 4096,
+        input_levels=levels("input_levels"),
+        hidden_levels=levels("hidden_levels"),
+        gate_levels=levels("gate_levels"),
+        cell_levels=draw.choice("cell_levels", 0, 0, int(draw.rng.integers(1, most + 1))),
+        weight_levels=levels("weight_levels"),
+        bias_levels=levels("bias_levels"),
+        x=x,
+        z=Fixed(bits=draw.integer("z_bits", 4, 16), fraction=min(accumulator, draw.integer("z_fraction", 0, 12))),
+        cell=Fixed(bits=draw.integer("cell_bits", 4, 24), fraction=draw.integer("cell_fraction", 0, 16)),
+        activation_fraction=draw.integer("activation_fraction", max(4, least), 14),
+        head_bits=draw.integer("head_bits", 2, 16),
+        **fractions,
+    )
+
+
+def random_parameters(spec, rng, *, scales="ordered"):
+    """Parameters of a spec.
+
+    Parameters
+    ----------
+    spec : LstmSpec
+    rng : numpy Generator
+    scales : str
+        ordered: as learned ones are; wild: any; zero; greatest: as large as the golden model is exact with.
+    """
+    tensors = {}
+    for name, (shape, low, high) in tensor_shapes(spec).items():
+        if not name.endswith("_scales"):
+            tensors[name] = rng.integers(low, high + 1, size=shape)
+        elif scales == "ordered":
+            tensors[name] = _ordered(rng, shape, _reach(spec, name), high)
+        elif scales == "wild":
+            top = 1 << int(rng.integers(1, high.bit_length()))
+            tensors[name] = rng.integers(0, top, size=shape)
+        else:
+            tensors[name] = np.full(shape, 0 if scales == "zero" else high)
+    # Sums in float64 are exact below 2**53.
+    while _greatest_sum(spec, tensors) >= 1 << 50:
+        for name in ("x_scales", "h_scales", "wx_scales", "wh_scales", "bias_scales"):
+            tensors[name] = tensors[name] >> 1
+    if spec.cell_levels:  # every decoded c must be a c
+        while tensors["cell_scales"].sum() > spec.cell.high:
+            tensors["cell_scales"] = tensors["cell_scales"] >> 1
+    return Parameters(spec=spec, **tensors)
+
+
+def _reach(spec, name):
+    """About the sum of a set of learned scales."""
+    column = 2.0 / np.sqrt(spec.columns)
+    return {
+        "x_scales": 2 << spec.x.fraction,
+        "h_scales": 1 << spec.h_fraction,
+        "gate_scales": spec.one / 2,
+        "wx_scales": column * (1 << spec.wx_fraction),
+        "wh_scales": column * (1 << spec.wh_fraction),
+        "bias_scales": 1 << spec.bias_fraction,
+        "cell_scales": 1 << spec.cell.fraction,
+    }[name]
+
+
+def _ordered(rng, shape, reach, high):
+    weights = 2.0 ** np.arange(shape[-1] - 1, -1, -1) * rng.uniform(1, 1.3, size=shape)
+    found = np.floor(reach * weights / weights.sum(axis=-1, keepdims=True)).astype(np.int64)
+    return np.clip(found, 0, high)
+
+
+def _greatest_sum(spec, tensors):
+    def part(operand, weight, columns, shift):
+        return int(tensors[operand].sum()) * int(tensors[weight].sum(axis=-1).max()) * columns << shift
+
+    bias = int(tensors["bias_scales"].sum(axis=-1).max()) << spec.bias_shift
+    return (
+        part("x_scales", "wx_scales", spec.input_size, spec.x_shift)
+        + part("h_scales", "wh_scales", spec.hidden_size, spec.h_shift)
+        + bias
+    )
+
+
+def _folding(draw, spec):
+    """Any folding whose datapath stays small enough to simulate."""
+    levels = max(spec.input_levels, spec.hidden_levels)
+    if draw.fixed.get("full"):
+        return Folding(rows=spec.hidden_size, lanes=spec.columns, weight_planes=spec.weight_levels,
+                       scale_mults=4 * spec.hidden_size * levels * spec.weight_levels)  # fmt: skip
+    planes = draw.integer("weight_planes", 1, spec.weight_levels)
+    room = 1500 if spec.columns <= 40 else 4000
+    lanes = draw.integer("lanes", 1, max(1, min(spec.columns, room // (4 * planes * levels))))
+    if draw.chance(0.1):
+        lanes = min(spec.columns, room)
+    rows = draw.integer("rows", 1, max(1, min(spec.hidden_size, room // (4 * planes * levels * lanes), 12)))
+    return Folding(rows=rows, lanes=lanes, weight_planes=planes, scale_mults=draw.integer("scale_mults", 1, 4 * rows * 4))
+
+
+def _steps(draw, spec, folding):
+    """Steps for all windows: enough cycles to reach every state, not more."""
+    schedule = Schedule(spec, folding)
+    cycles = max(schedule.groups * schedule.group_cycles, spec.input_size)
+    return draw.fixed.get("steps", int(np.clip(3000 // cycles, 2, 24)))
+
+
+def _windows(draw, model, steps):
+    """Case of windows of various lengths, broken ones among them, and what it has."""
+    spec, cases, kinds = model.spec, [], []
+    kind = draw.choice("samples", "normal", "normal", "uniform", "extreme", "zero")
+    x = _samples(draw.rng, spec, kind, max(steps, 2 * min(spec.max_steps, steps)))
+    kinds.append(f"samples {kind}")
+    while steps > 0:
+        length = min(draw.integer("window_steps", 1, min(steps, 8)), spec.max_steps)
+        first = int(draw.rng.integers(0, len(x) - length + 1))
+        piece = x[first : first + length]
+        if spec.input_size > 1 and draw.chance(0.15):
+            channel = int(draw.rng.integers(1, spec.input_size))
+            cases.append(early_last(model, piece, (length - 1) * spec.input_size + channel))
+            kinds.append("early last")
+        elif length == spec.max_steps and draw.chance(0.5):
+            cases.append(missing_last(model, piece))
+            kinds.append("missing last")
+        else:
+            cases.append(make_case(model, piece[None]))
+        steps -= length
+        if draw.fixed.get("windows") == len(cases):
+            break
+    # The window behind a broken one must be right.
+    cases.append(make_case(model, x[None, : min(2, spec.max_steps)]))
+    return join(cases), kinds
+
+
+def _samples(rng, spec, kind, steps):
+    size = (steps, spec.input_size)
+    if kind == "extreme":
+        return rng.choice([spec.x.low, spec.x.high], size=size)
+    if kind == "uniform":
+        return rng.integers(spec.x.low, spec.x.high + 1, size=size)
+    if kind == "zero":
+        return np.zeros(size, dtype=np.int64)
+    return spec.x.quantize(rng.normal(0, 1, size=size))
+
+
+def _features(spec, folding, schedule):
+    names = "input_levels hidden_levels gate_levels cell_levels weight_levels bias_levels classes".split()
+    features = [f"{name} {getattr(spec, name)}" for name in names]
+    features += [f"pool {spec.pool}"] if spec.classes else []
+    for what, size, part in (
+        ("rows", spec.hidden_size, folding.rows),
+        ("lanes", spec.columns, folding.lanes),
+        ("weight_planes", spec.weight_levels, folding.weight_planes),
+        ("scale slots", 4 * folding.rows, schedule.scale_slots),
+    ):
+        features.append(f"{what} {'all' if size == part else 'divide' if size % part == 0 else 'leave a rest'}")
+    return features

@@ -1,0 +1,103 @@
+"""The hand-written backward pass of the recurrence, judged by torch.nn.LSTM and by autograd through a naive loop."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from mubinn.model.fixed import Fixed  # noqa: E402
+from mubinn.model.train.network import Classifier  # noqa: E402
+from mubinn.model.train.recurrence import recurrence  # noqa: E402
+from mubinn.model.train.staircases import gate_staircase, output_staircase  # noqa: E402
+
+STEPS, BATCH, INPUTS, HIDDEN = 7, 5, 3, 4
+
+
+def parts(seed, dtype=torch.float64):
+    torch.manual_seed(seed)
+    lstm = torch.nn.LSTM(INPUTS, HIDDEN).to(dtype)
+    return lstm, torch.randn(STEPS, BATCH, INPUTS, dtype=dtype), torch.randn(STEPS, BATCH, HIDDEN, dtype=dtype)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_float_equals_torch_with_gradients(seed):
+    lstm, x, weight = parts(seed)
+    want = lstm(x)[0]
+    (want * weight).sum().backward()
+    gradients = [p.grad.clone() for p in lstm.parameters()]
+    lstm.zero_grad()
+    zx = torch.nn.functional.linear(x, lstm.weight_ih_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0)
+    h, _ = recurrence(zx, lstm.weight_hh_l0)
+    (h * weight).sum().backward()
+    assert torch.allclose(h, want, atol=1e-12)
+    for p, gradient in zip(lstm.parameters(), gradients, strict=True):
+        assert torch.allclose(p.grad, gradient, atol=1e-12)
+
+
+def quantized(seed, levels):
+    torch.manual_seed(seed)
+    network = Classifier(INPUTS, HIDDEN, 2, activation_levels=levels, weight_levels=2)
+    x = torch.randn(STEPS, BATCH, INPUTS)
+    network.start("weights", x)
+    network.start("activations", x)
+    return network, x
+
+
+def staircases(network):
+    integers, fraction = network.h_scales.integers()
+    gates = gate_staircase(network.gate_integers(), network.gate_scales.reach().numpy(), z=network.z_format,
+                           activation_fraction=network.activation_fraction, width=HIDDEN)  # fmt: skip
+    return gates, output_staircase(integers[0], fraction, 0.4, width=HIDDEN)
+
+
+def naive(zx, wh, scales, h_scales, gates, outputs):
+    """Step by step, every gradient by autograd: a staircase is offset + sum of scale * sign, plus slope * input passed on."""
+
+    def staircase(v, stairs, scales, rows):
+        index = stairs.index(v.detach(), scratch=torch.empty_like(v), out=torch.empty(v.shape, dtype=torch.int32)).long()
+        signs = torch.stack([level[index] for level in stairs.signs])
+        value = stairs.values[index]
+        width = v.shape[1] // rows
+        levelled = (signs * scales.t().repeat_interleave(width, dim=1)[:, None, :]).sum(0)
+        passed = v * stairs.slopes[index]
+        return value + (levelled - levelled.detach()) + (passed - passed.detach())
+
+    h = c = None
+    out = []
+    for t in range(len(zx)):
+        z = zx[t] if h is None else zx[t] + h @ wh.t()
+        i, f, g, o = staircase(z, gates, scales, 4).chunk(4, dim=1)
+        c = i * g if c is None else f * c + i * g
+        h = staircase(o * torch.tanh(c), outputs, h_scales[None], 1)
+        out.append(h)
+    return torch.stack(out)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_quantized_gradients_equal_a_naive_loop(seed, levels):
+    network, _ = quantized(seed, levels)
+    zx0, wh0 = torch.randn(STEPS, BATCH, 4 * HIDDEN), 0.5 * torch.randn(4 * HIDDEN, HIDDEN)
+    weight = torch.randn(STEPS, BATCH, HIDDEN)
+    gates, outputs = staircases(network)
+    found = []
+    for function in ("ours", "naive"):
+        zx, wh = zx0.clone().requires_grad_(), wh0.clone().requires_grad_()
+        scales = network.gate_scales().detach().requires_grad_()
+        h_scales = network.h_scales()[0].detach().requires_grad_()
+        if function == "ours":
+            h, _ = recurrence(zx, wh, gate_scales=scales, h_scales=h_scales, gates=gates, outputs=outputs)
+        else:
+            h = naive(zx, wh, scales, h_scales, gates, outputs)
+        (h * weight).sum().backward()
+        found.append([h.detach(), zx.grad, wh.grad, scales.grad, h_scales.grad])
+    for ours, want in zip(*found, strict=True):
+        assert torch.allclose(ours, want, atol=1e-4, rtol=1e-4)
+
+
+def test_a_fixed_point_c_has_codes_only():
+    lstm, x, _ = parts(1)
+    zx = torch.nn.functional.linear(x, lstm.weight_ih_l0)
+    _, c = recurrence(zx, lstm.weight_hh_l0, cell=Fixed(bits=8, fraction=3))
+    scaled = c.detach().numpy() * 8
+    assert np.array_equal(scaled, np.round(scaled)) and np.abs(scaled).max() > 0
