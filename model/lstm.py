@@ -152,7 +152,7 @@ class Model:
             pre += (k["h_book"][state.h_code] @ k["wh"]).astype(np.int64)
         z = saturate(shift_half_up(pre, spec.z_shift), spec.z.bits)
         stair = z + k["base"]
-        i, f, g, o = np.moveaxis(k["values"][stair].reshape(len(z), 4, -1), 1, 0)
+        i, f, g, o = np.moveaxis(k["values"][stair].reshape(len(z), 4, spec.hidden_size), 1, 0)
         products = i * g << spec.ig_shift
         if state.c is not None:
             products = products + (f * state.c << spec.fc_shift)
@@ -163,10 +163,10 @@ class Model:
         h_raw = saturate(shift_half_up(o * tanh_c, spec.h_shift_down), spec.h_bits)
         h_code = encode(h_raw, p.h_scales)
         h = codebook(p.h_scales)[h_code]
-        signals = {"x_code": x_code, "z": z.reshape(len(z), len(GATES), -1)}
+        signals = {"x_code": x_code, "z": z.reshape(len(z), len(GATES), spec.hidden_size)}
         signals |= {"c": c, "tanh_c": tanh_c, "h_raw": h_raw, "h_code": h_code, "h": h}
         if gate_code:
-            signals["gate_code"] = k["codes"][stair].reshape(len(z), len(GATES), -1)
+            signals["gate_code"] = k["codes"][stair].reshape(len(z), len(GATES), spec.hidden_size)
         return State(h_code=h_code, c=c, scores=self._scores(h, state), steps=state.steps + 1), signals
 
     def _scores(self, h, state):

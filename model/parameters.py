@@ -11,6 +11,8 @@ __all__ = ["ParameterError", "Parameters", "tensor_shapes"]
 
 SCALE_LIMIT = 1 << 15
 HEAD_BIAS_LIMIT = 1 << 31
+EXACT = 1 << 53
+"""The golden model's matrix products run in float64, exact below this."""
 
 
 class ParameterError(ValueError):
@@ -94,6 +96,16 @@ class Parameters:
             raise ParameterError(
                 f"cell_scales must sum to at most {self.spec.cell.high}, the greatest c, not {self.cell_scales.sum()}"
             )
+        most = self._greatest_sum()
+        if most >= EXACT:
+            raise ParameterError(f"sums of the gates must stay below 2**53, not {most}: too fine binary points or scales")
+
+    def _greatest_sum(self):
+        """No sum of x part, h part and bias at the accumulator's binary point is greater."""
+        spec = self.spec
+        x = spec.input_size * int(self.x_scales.sum()) * int(self.wx_scales.sum(axis=1).max()) << spec.x_shift
+        h = spec.hidden_size * int(self.h_scales.sum()) * int(self.wh_scales.sum(axis=1).max()) << spec.h_shift
+        return x + h + (int(self.bias_scales.sum(axis=1).max()) << spec.bias_shift)
 
     def tensors(self):
         """{name: int64 array} of the tensors this spec has."""

@@ -107,14 +107,11 @@ class LstmSpec:
         if self.pool not in ("mean", "last"):
             raise SpecError(f"pool must be mean or last, not {self.pool!r}")
         for name, widest in (("x", 16), ("z", 16), ("cell", 24)):
-            if getattr(self, name).bits > widest:
-                raise SpecError(f"{name}.bits must be 4 to {widest}, not {getattr(self, name).bits}")
+            bits = getattr(self, name).bits
+            if not 4 <= bits <= widest:
+                raise SpecError(f"{name}.bits must be 4 to {widest}, not {bits}")
         if self.z_shift < 0:
-            raise SpecError(
-                f"z.fraction must be 0 to {self.acc_fraction} (the accumulator's), not {self.z.fraction}"
-            )
-            if getattr(self, name).bits < 4:
-                raise SpecError(f"{name}.bits must be 4 to {widest}, not {getattr(self, name).bits}")
+            raise SpecError(f"z.fraction must be 0 to {self.acc_fraction} (the accumulator's), not {self.z.fraction}")
         if self.h_fraction > 2 * self.activation_fraction:
             raise SpecError(
                 f"h_fraction must be 2 to {2 * self.activation_fraction} (o*tanh(c)'s), not {self.h_fraction}"

@@ -256,7 +256,6 @@ def test_trace_has_the_stated_types():
     assert {*TRACE_NAMES, "scores", "label"} == set(Trace.__dataclass_fields__)
 
 
-@pytest.mark.xfail(strict=True, reason="lstm._step reshapes with -1, which an empty batch leaves open")
 def test_no_windows_are_no_labels():
     spec = LstmSpec(input_size=2, hidden_size=3, classes=2)
     found = Model(random_parameters(spec, 1)).run(np.zeros((0, 4, 2), dtype=np.int64), record=("h",))

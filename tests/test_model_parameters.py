@@ -80,3 +80,14 @@ def test_decoding_by_hand():
     assert p.wx().ravel().tolist() == [-5, 3, -30, 50, -16, 0, 5, 5]
     assert spec.acc_fraction == 17  # h 8 + wh 9, so the bias moves by 2
     assert p.bias().tolist() == [-4, 4, -8, 8, -12, 12, -16, 16]
+
+
+def test_refuses_sums_that_float64_cannot_hold():
+    spec = LstmSpec(
+        input_size=1, hidden_size=512, x=Fixed(bits=12, fraction=0), wx_fraction=0, wh_fraction=24, h_fraction=14
+    )
+    tensors = random_parameters(spec, 1).tensors()
+    tensors["wx_scales"] = np.full((4, 2), 1 << 15)
+    tensors["x_scales"] = np.full(2, 1 << 15)
+    with pytest.raises(ParameterError, match=r"^sums of the gates must stay below 2\*\*53, not \d+: too fine"):
+        Parameters(spec=spec, **tensors)

@@ -78,7 +78,6 @@ def test_refuses(changes, text):
         make(**changes)
 
 
-@pytest.mark.xfail(strict=True, reason="spec.__post_init__ has this check behind a raise")
 @pytest.mark.parametrize("name", ["x", "z", "cell"])
 def test_refuses_formats_of_less_than_4_bits(name):
     widest = 24 if name == "cell" else 16

@@ -1,0 +1,153 @@
+"""Many random cases in parallel processes, kept as they end, and whole test sets through the Verilog of models."""
+
+import hashlib
+import json
+import multiprocessing
+import tempfile
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+
+from mubinn.model.artifact import ModelFile, load_model
+from mubinn.model.evaluate import load_test
+from mubinn.sim.equality import Verdict, chosen_simulator, run_seed
+from mubinn.sim.random_case import random_case
+from mubinn.sim.simulate import simulate
+from mubinn.sim.tools import SimulatorError, verilator_root
+
+from .generate import generate
+
+__all__ = ["FINISHED", "models_on_data", "run_jobs", "run_one", "summary", "tasks"]
+
+FINISHED = "finished.jsonl"
+
+
+def tasks(seeds, *, simulator=None, icarus=0):
+    """(seed, simulator) of every run, the cheap ones of the seeds in Icarus too."""
+    with_verilator = True
+    try:
+        verilator_root()
+    except SimulatorError:
+        with_verilator = False  # all in Amaranth's simulator then, which is always there
+    cases = {seed: random_case(seed) for seed in seeds}
+    work = [(seed, simulator or chosen_simulator(case, with_verilator=with_verilator)) for seed, case in cases.items()]
+    if icarus:
+        cheap = sorted(seeds, key=lambda seed: cases[seed].cost)[: max(icarus, len(cases) * 3 // 4)]
+        every = max(1, len(cheap) // icarus)
+        work += [(seed, "icarus") for seed in cheap[::every][:icarus] if simulator != "icarus"]
+    return work
+
+
+def run_one(seed, simulator, cache):
+    """Verdict of one run. Whatever goes wrong in it is its result: the other runs go on."""
+    try:
+        if simulator == "amaranth":
+            return run_seed(seed, simulator=simulator, folder=None, manifest=None, cache=cache)
+        case = random_case(seed)
+        with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
+            folder = Path(scratch) / "core"
+            made = generate(ModelFile(preset="mubinn2", parameters=case.parameters), folder, folding=case.folding)
+            return run_seed(seed, simulator=simulator, folder=folder, manifest=made.manifest, cache=Path(scratch) / "sim")
+    except SimulatorError:
+        raise
+    except Exception as error:
+        return Verdict(
+            seed=seed, simulator=simulator, what="error", steps=0, records=0, cycles=0, mismatches=1, features=(),
+            differences=(f"{type(error).__name__}: {error}",), seconds=0.0,
+        )  # fmt: skip
+
+
+def run_jobs(work, *, out, jobs=2, resume=False, progress=lambda done: None):
+    """Verdicts of the runs, in their order. Each is kept in a file of `out` as soon as it is there."""
+    kept = Path(out) / FINISHED
+    version = _version()
+    found = {}
+    if resume and kept.is_file():
+        for line in kept.read_text().splitlines():
+            entry = json.loads(line)
+            if entry.pop("version") == version:
+                verdict = Verdict(**entry | {name: tuple(entry[name]) for name in ("features", "differences")})
+                found[verdict.seed, verdict.simulator] = verdict
+    elif kept.is_file():
+        kept.unlink()
+    left = [item for item in work if item not in found]
+    done = len(work) - len(left)
+    progress(done)
+    cache = Path(out) / "sim"
+    # Spawned, not forked: the progress bar has a thread.
+    pool = ProcessPoolExecutor(min(jobs, max(1, len(left))), mp_context=multiprocessing.get_context("spawn"))
+    try:
+        with open(kept, "a") as log:
+            for future in as_completed([pool.submit(run_one, *item, cache) for item in left]):
+                verdict = future.result()
+                found[verdict.seed, verdict.simulator] = verdict
+                log.write(json.dumps(asdict(verdict) | {"version": version}) + "\n")
+                log.flush()
+                done += 1
+                progress(done)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [found[item] for item in work]
+
+
+def _version():
+    """Hash of everything that decides a verdict."""
+    digest = hashlib.sha256()
+    areas = Path(__file__).parent.parent
+    for path in sorted(path for area in ("model", "hw", "sim") for path in (areas / area).glob("*")):
+        if path.suffix in (".py", ".v"):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def models_on_data(models, data, *, out, jobs, bar):
+    """Figures of all test windows through each model's Verilog in Verilator."""
+    found = []
+    for name in models:
+        model_file = load_model(name)
+        windows = load_test(model_file, data)
+        task = bar.add_task(name, total=len(windows))
+        with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
+            folder = Path(scratch) / "core"
+            generate(model_file, folder)
+            result = simulate(
+                folder,
+                windows,
+                simulator="verilator",
+                cache=Path(out) / "sim",
+                jobs=jobs,
+                progress=lambda done, total, task=task: bar.update(task, completed=done),
+            )
+        found.append({"model": name, "data": str(data)} | result.figures())
+    return found
+
+
+def summary(seed, verdicts, data):
+    """What `mubinn bench equality --json` prints."""
+    failures = [verdict for verdict in verdicts if not verdict.ok]
+    coverage = Counter(feature for verdict in verdicts for feature in set(verdict.features))
+    wrong = sum(verdict.mismatches for verdict in verdicts) + sum(entry["mismatches"] for entry in data)
+    return {
+        "ok": not failures and wrong == 0,
+        "seed": seed,
+        "specs": len({verdict.seed for verdict in verdicts}),
+        "runs": len(verdicts),
+        "steps": sum(verdict.steps for verdict in verdicts) + sum(entry["steps"] for entry in data),
+        "records": sum(verdict.records for verdict in verdicts),
+        "mismatches": wrong,
+        "simulators": dict(sorted(Counter(verdict.simulator for verdict in verdicts).items())),
+        "coverage": dict(sorted(coverage.items())),
+        "data": data,
+        "failures": [
+            {
+                "seed": verdict.seed,
+                "simulator": verdict.simulator,
+                "what": verdict.what,
+                "mismatches": verdict.mismatches,
+                "differences": list(verdict.differences[:5]),
+                "command": f"mubinn bench equality --only {verdict.seed} --simulator {verdict.simulator}",
+            }
+            for verdict in failures
+        ],
+    }

@@ -1,0 +1,86 @@
+"""One random case through one simulator, as often as you like: the long proof that the circuit is the golden model."""
+
+from dataclasses import dataclass
+
+from mubinn.hw.lstm import Lstm
+
+from .bench import build_bench, run_bench
+from .pysim import run_amaranth
+from .random_case import random_case
+from .vectors import write_case
+
+__all__ = ["Verdict", "chosen_simulator", "run_seed"]
+
+# Above this cost Verilator, with its seconds of compilation, ends earlier than Amaranth's simulator.
+_AMARANTH_COST = 1.5e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one seed gave.
+
+    Attributes
+    ----------
+    seed : int
+    simulator, what : str
+    steps, records, cycles, mismatches : int
+    features : tuple of str
+        What the case covers.
+    differences : tuple of str
+        In words, or what went wrong; empty where all is equal.
+    seconds : float
+    """
+
+    seed: int
+    simulator: str
+    what: str
+    steps: int
+    records: int
+    cycles: int
+    mismatches: int
+    features: tuple
+    differences: tuple
+    seconds: float
+
+    @property
+    def ok(self):
+        return self.mismatches == 0 and self.records > 0 and self.steps > 0
+
+
+def chosen_simulator(case, *, with_verilator):
+    """The one that ends first; every eighth seed through Verilator, so that small cores are seen there as well."""
+    return "verilator" if with_verilator and (case.cost > _AMARANTH_COST or case.seed % 8 == 0) else "amaranth"
+
+
+def run_seed(seed, *, simulator, folder, manifest, cache):
+    """Run the case of a seed.
+
+    Parameters
+    ----------
+    seed : int
+    simulator : str
+        amaranth, verilator or icarus.
+    folder, manifest
+        For verilator and icarus: the generated folder of the case's core, where its vectors are written to.
+    cache : path
+        Folder for compiled models.
+    """
+    case = random_case(seed)
+    if simulator == "amaranth":
+        result = run_amaranth(Lstm(case.parameters, case.folding), case.case, **case.run_settings())
+    else:
+        write_case(folder / "vectors", manifest, case.case)
+        command = build_bench(folder, manifest, simulator=simulator, cache=cache)
+        result = run_bench(command, folder / "vectors", simulator=simulator, **case.run_settings())
+    return Verdict(
+        seed=seed,
+        simulator=simulator,
+        what=case.what,
+        steps=result.steps,
+        records=result.records,
+        cycles=result.cycles,
+        mismatches=result.mismatches,
+        features=case.features,
+        differences=result.differences,
+        seconds=result.seconds,
+    )
