@@ -2,8 +2,8 @@
 
 HELP = """\
 Seeded random cores (shape, levels, formats, parameters, folding) on random cases (samples, stalls, resets, broken
-windows): every record of the golden trace and every result is compared with the circuit, in Amaranth's simulator or, where
-that is faster, as Verilog in Verilator; --icarus of them in Icarus too. Seeds 1 to 22 begin with the corners.
+windows): every record of the golden trace and every result is compared with the circuit, in Amaranth's simulator or,
+where that is faster, as Verilog in Verilator; --icarus of them in Icarus too. Seeds 1 to 22 begin with the corners.
 
 With --data all test windows of the time split go through the Verilog of the models in Verilator as well.
 
@@ -19,7 +19,7 @@ def add_arguments(parser):
     parser.add_argument("--seed", type=int, default=1, help="first seed, 1 or more; default 1")
     parser.add_argument("--only", type=int, metavar="SEED", help="repeat one seed")
     parser.add_argument("--simulator", help="amaranth, verilator or icarus; default: the faster of the first two")
-    parser.add_argument("--icarus", type=int, default=0, metavar="N", help="so many of the specs in Icarus too; default 0")
+    parser.add_argument("--icarus", type=int, default=0, metavar="N", help="so many specs in Icarus too; default 0")
     parser.add_argument("--data", metavar="FOLDER", help="EEGMAT folder, .npz or eeg-sample")
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="with --data; default eeg-2-2 eeg-3-3")
     parser.add_argument("--jobs", type=int, default=2, help="simulations at a time; default 2")
@@ -33,7 +33,7 @@ def run(args):
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from .equality import FINISHED, models_on_data, run_jobs, summary, tasks
+    from .equality import models_on_data, run_jobs, summary, tasks
     from .errors import UserError
 
     for name, low, high in (("specs", 0, 1 << 20), ("seed", 1, 1 << 30), ("icarus", 0, 1 << 20), ("jobs", 1, 256)):
@@ -45,7 +45,7 @@ def run(args):
         raise UserError(f"--simulator must be amaranth, verilator or icarus, not {args.simulator}")
     if args.models and args.data is None:
         raise UserError("--models must be with --data")
-    out = Path(args.out)
+    out, cache = Path(args.out), Path("out/sim")
     out.mkdir(parents=True, exist_ok=True)
     seeds = [args.only] if args.only is not None else list(range(args.seed, args.seed + args.specs))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -53,16 +53,19 @@ def run(args):
         work = tasks(seeds, simulator=args.simulator, icarus=args.icarus)
         task = bar.add_task("specs", total=len(work))
         verdicts = run_jobs(
-            work, out=out, jobs=args.jobs, resume=args.resume, progress=lambda done: bar.update(task, completed=done)
+            work,
+            kept=out / ("finished.jsonl" if args.only is None else f"only-{args.only}.jsonl"),
+            cache=cache,
+            jobs=args.jobs,
+            resume=args.resume,
+            progress=lambda done: bar.update(task, completed=done),
         )
         data = []
         if args.data is not None:
             models = args.models or ["eeg-2-2", "eeg-3-3"]
-            data = models_on_data(models, args.data, out=out, jobs=args.jobs, bar=bar)
+            data = models_on_data(models, args.data, cache=cache, jobs=args.jobs, bar=bar)
     figures = summary(args.only or args.seed, verdicts, data)
     print(text(figures))
-    if args.only is None:
-        (out / FINISHED).unlink(missing_ok=True)
     return figures
 
 
@@ -74,9 +77,10 @@ def text(figures):
         "simulators        " + ", ".join(f"{name} {count}" for name, count in figures["simulators"].items()),
     ]
     for entry in figures["data"]:
+        speed = f"{entry['cycles_per_step']:.1f} cycles a step, {entry['steps_per_wall_second']:.0f} steps a second"
         lines.append(
-            f"{entry['model']:<18}{entry['windows']} windows, {entry['steps']} steps: {entry['mismatches']} mismatches, "
-            f"{entry['cycles_per_step']:.1f} cycles a step, {entry['steps_per_wall_second']:.0f} steps a second"
+            f"{entry['model']:<18}{entry['windows']} windows, {entry['steps']} steps: "
+            f"{entry['mismatches']} mismatches, {speed}"
         )
     for failure in figures["failures"]:
         lines += [f"seed {failure['seed']} ({failure['what']}) in {failure['simulator']}: {failure['command']}"]

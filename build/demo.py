@@ -68,6 +68,4 @@ def demo(out, *, model="eeg-2-2", data="eeg-sample", target="ice40-up5k", simula
     save_figures(out, f"synth-{target.name}", stages["synth"])
     say("report")
     page = report(out)
-    return Demo(
-        model=model, stages=stages, headline=page.headline, page=page.path, seconds=time.monotonic() - started
-    )
+    return Demo(model=model, stages=stages, headline=page.headline, page=page.path, seconds=time.monotonic() - started)

@@ -18,9 +18,7 @@ from mubinn.sim.tools import SimulatorError, verilator_root
 
 from .generate import generate
 
-__all__ = ["FINISHED", "models_on_data", "run_jobs", "run_one", "summary", "tasks"]
-
-FINISHED = "finished.jsonl"
+__all__ = ["models_on_data", "run_jobs", "run_one", "summary", "tasks"]
 
 
 def tasks(seeds, *, simulator=None, icarus=0):
@@ -48,7 +46,7 @@ def run_one(seed, simulator, cache):
         with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
             folder = Path(scratch) / "core"
             made = generate(ModelFile(preset="mubinn2", parameters=case.parameters), folder, folding=case.folding)
-            return run_seed(seed, simulator=simulator, folder=folder, manifest=made.manifest, cache=Path(scratch) / "sim")
+            return run_seed(seed, simulator=simulator, folder=folder, manifest=made.manifest, cache=cache)
     except SimulatorError:
         raise
     except Exception as error:
@@ -58,9 +56,9 @@ def run_one(seed, simulator, cache):
         )  # fmt: skip
 
 
-def run_jobs(work, *, out, jobs=2, resume=False, progress=lambda done: None):
-    """Verdicts of the runs, in their order. Each is kept in a file of `out` as soon as it is there."""
-    kept = Path(out) / FINISHED
+def run_jobs(work, *, kept, cache, jobs=2, resume=False, progress=lambda done: None):
+    """Verdicts of the runs, in their order. Each is kept in the file `kept` as soon as it is there."""
+    kept = Path(kept)
     version = _version()
     found = {}
     if resume and kept.is_file():
@@ -74,7 +72,6 @@ def run_jobs(work, *, out, jobs=2, resume=False, progress=lambda done: None):
     left = [item for item in work if item not in found]
     done = len(work) - len(left)
     progress(done)
-    cache = Path(out) / "sim"
     # Spawned, not forked: the progress bar has a thread.
     pool = ProcessPoolExecutor(min(jobs, max(1, len(left))), mp_context=multiprocessing.get_context("spawn"))
     try:
@@ -101,7 +98,7 @@ def _version():
     return digest.hexdigest()[:16]
 
 
-def models_on_data(models, data, *, out, jobs, bar):
+def models_on_data(models, data, *, cache, jobs, bar):
     """Figures of all test windows through each model's Verilog in Verilator."""
     found = []
     for name in models:
@@ -115,7 +112,7 @@ def models_on_data(models, data, *, out, jobs, bar):
                 folder,
                 windows,
                 simulator="verilator",
-                cache=Path(out) / "sim",
+                cache=cache,
                 jobs=jobs,
                 progress=lambda done, total, task=task: bar.update(task, completed=done),
             )

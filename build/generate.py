@@ -91,9 +91,7 @@ def generate(model_file: ModelFile, out, *, folding=None, name="mubinn_lstm", x=
         manifest["vectors"] = write_vectors(folder / "vectors", manifest, model, x)
         (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
         files = sorted(p for p in folder.rglob("*") if p.is_file())
-        manifest["sha256"] = {
-            str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
-        }
+        manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return Generated(directory=Path(out), manifest=manifest, seconds=time.monotonic() - started)
 
@@ -164,4 +162,3 @@ def read_manifest(folder):
         if hashlib.sha256(file.read_bytes()).hexdigest() != expected:
             raise UserError(f"{file}: sha256 differs from {MANIFEST}: make the folder again with mubinn generate")
     return manifest
-

@@ -154,7 +154,10 @@ def _verification(found):
 def _synthesis(figures):
     rows = [
         ("target", figures["target"]),
-        ("clock", f"{figures['fmax_mhz']} MHz; asked for {figures['clock_mhz']:g}, {'met' if figures['timing_met'] else 'MISSED'}"),
+        (
+            "clock",
+            f"{figures['fmax_mhz']} MHz; asked for {figures['clock_mhz']:g}, {'met' if figures['timing_met'] else 'MISSED'}",
+        ),
         ("steps a second", f"{figures['steps_per_second']:,.0f}"),
         ("tools", ", ".join(figures["tools"])),
     ]
@@ -163,7 +166,14 @@ def _synthesis(figures):
 
 
 def _description(manifest, model_file):
-    keys = ("parameters", "weight_bits", "memory_bits", "ideal_cycles_per_step", "predicted_cycles_per_step", "latency_cycles")
+    keys = (
+        "parameters",
+        "weight_bits",
+        "memory_bits",
+        "ideal_cycles_per_step",
+        "predicted_cycles_per_step",
+        "latency_cycles",
+    )
     rows = [(key.replace("_", " "), f"{manifest[key]:,}") for key in keys]
     rows += [(f"spec {k}", v) for k, v in manifest["spec"].items()]
     rows += [(f"model card: {k}", v) for k, v in model_file.card.items()]
@@ -197,7 +207,7 @@ def _bars(figures):
     capacity = TARGETS[figures["target"]].capacity
     labels = {"luts": "LUTs", "brams": "block RAMs", "dsps": "multipliers"}
     figure, axes = _figure(figsize=(7, 1.6))
-    for y, (key, label) in enumerate(labels.items()):
+    for y, key in enumerate(labels):
         used = figures[key] / capacity[key]
         axes.barh(y, 1, color="#e8edf2")
         axes.barh(y, used, color=_BLUE)

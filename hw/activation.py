@@ -3,7 +3,6 @@
 from amaranth import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.tables import gate_thresholds
 
 from .codes import lookup
@@ -33,9 +32,7 @@ class Staircase(wiring.Component):
     def __init__(self, table, scales, offset=0):
         self.table, self.latency = table, len(scales)
         self.thresholds = gate_thresholds(table, scales, offset)
-        super().__init__(
-            {"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(unsigned(len(scales))))}
-        )
+        super().__init__({"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(unsigned(len(scales))))})
 
     def elaborate(self, platform):
         m = Module()

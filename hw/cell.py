@@ -4,10 +4,10 @@ from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.spec import GATES
 
 from .codes import decoded
+from .delay import handed_on
 from .encoder import Encoder
 from .layouts import gates, pulse
 from .preactivation import saturated
@@ -52,7 +52,7 @@ class Cell(wiring.Component):
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port()
         valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3))]
-        m.d.sync += [later.eq(earlier) for earlier, later in zip(valid, valid[1:], strict=False)]
+        m.d.sync += handed_on(valid)
 
         # The read address runs ahead by a cycle, so that the memory's output is always the next unit's c.
         self._count(m, self.i.valid, ahead=read.addr)
@@ -108,9 +108,7 @@ class Cell(wiring.Component):
         """Stages 1 and 2: f * c at the sum's binary point, zero in a window's first step."""
         spec = self.spec
         if spec.cell_levels:
-            fc = XnorProduct(
-                self.gate_scales["f"], self.cell_scales, a_offset=self.offsets["f"], shift=spec.fc_shift
-            )
+            fc = XnorProduct(self.gate_scales["f"], self.cell_scales, a_offset=self.offsets["f"], shift=spec.fc_shift)
             m.submodules.fc = fc
             m.d.comb += [fc.i.p.a.eq(f_code), fc.i.p.b.eq(stored)]
             result = Signal.like(fc.o.payload, name="fc_later")

@@ -1,7 +1,6 @@
 """Codes to numbers inside a module: small look-ups that an FPGA folds into its LUTs."""
 
 from amaranth import Const, Shape, Signal, signed
-
 from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
 

@@ -1,10 +1,17 @@
 """A plain delay for what travels beside a pipeline."""
 
+from itertools import pairwise
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Delay"]
+__all__ = ["Delay", "handed_on"]
+
+
+def handed_on(stages):
+    """Statements by which each of `stages` takes the value of the one before it."""
+    return [later.eq(earlier) for earlier, later in pairwise(stages)]
 
 
 class Delay(wiring.Component):
@@ -30,10 +37,7 @@ class Delay(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        value = self.i
-        for k in range(self.cycles):
-            later = Signal(self.shape, name=f"stage_{k}")
-            m.d.sync += later.eq(value)
-            value = later
-        m.d.comb += self.o.eq(value)
+        stages = [self.i, *(Signal(self.shape, name=f"stage_{k}") for k in range(self.cycles))]
+        m.d.sync += handed_on(stages)
+        m.d.comb += self.o.eq(stages[-1])
         return m

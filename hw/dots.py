@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import handed_on
 from .layouts import Flags, pulse
 from .popcount import XnorDot
 
@@ -67,7 +68,7 @@ class DotProducts(wiring.Component):
             stages[0].last.eq(self.i.p.last),
             stages[0].flags.eq(self.i.p.flags),
         ]
-        m.d.sync += [later.eq(earlier) for earlier, later in zip(stages, stages[1:], strict=False)]
+        m.d.sync += handed_on(stages)
         now = stages[-1]
         m.d.comb += [
             self.x.valid.eq(now.valid & now.x_end),

@@ -3,7 +3,6 @@
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.fixed import signed_bits
 
 __all__ = ["Encoder"]

@@ -5,11 +5,11 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
 
 from .codes import lookup, value_shape
+from .delay import handed_on
 from .layouts import Flags, pulse, result, tagged
 
 __all__ = ["Head", "score_bits"]
@@ -48,9 +48,7 @@ class Head(wiring.Component):
         self.h_shape = value_shape(codebook(parameters.h_scales))
         self.score_bits = score_bits(parameters)
         self.latency = 5 + spec.classes
-        super().__init__(
-            {"i": In(pulse(tagged(h=self.h_shape))), "o": Out(pulse(result(spec, self.score_bits)))}
-        )
+        super().__init__({"i": In(pulse(tagged(h=self.h_shape))), "o": Out(pulse(result(spec, self.score_bits)))})
 
     def elaborate(self, platform):
         m = Module()
@@ -88,7 +86,7 @@ class Head(wiring.Component):
             stages[0].ends.eq((unit == spec.hidden_size - 1) & flags.last),
             stages[0].error.eq(flags.error),
         ]
-        m.d.sync += [later.eq(earlier) for earlier, later in zip(stages, stages[1:], strict=False)]
+        m.d.sync += handed_on(stages)
         h_later = Signal.like(h)
         product = Signal(signed(spec.head_bits + len(h)))
         m.d.sync += [h_later.eq(h), product.eq(h_later * weight.data)]

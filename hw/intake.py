@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import handed_on
 from .encoder import Encoder
 from .layouts import Flags, sample
 
@@ -96,7 +97,7 @@ class Intake(wiring.Component):
             beside[0].bank.eq(in_bank),
         ]
         with m.If(encoder.i.ready):
-            m.d.sync += [later.eq(earlier) for earlier, later in zip(beside, beside[1:], strict=False)]
+            m.d.sync += handed_on(beside)
         out = beside[-1]
         m.d.comb += [
             self.codes.valid.eq(encoder.o.valid),

@@ -4,7 +4,6 @@ from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.binarize import codebook
 from mubinn.model.folding import Folding, Schedule
 
@@ -85,7 +84,15 @@ class Lstm(wiring.Component):
     @property
     def latency(self):
         """Cycles from the read of a step's last word to the cycle in which its last group's first h can be read back."""
-        parts = (self.dots, self.scale, self.preactivation, self.activation, self.cell_state, self.tanh_c, self.output_product)
+        parts = (
+            self.dots,
+            self.scale,
+            self.preactivation,
+            self.activation,
+            self.cell_state,
+            self.tanh_c,
+            self.output_product,
+        )
         return 1 + sum(part.latency for part in parts) + self.schedule.h_batch_wait + self.h_encoder.latency + 1
 
     @property

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .codes import decoded, value_shape
+from .delay import handed_on
 from .layouts import pulse
 from .preactivation import saturated
 
@@ -32,9 +33,7 @@ class OutputProduct(wiring.Component):
 
     def __init__(self, spec, o_scales):
         self.spec, self.o_scales = spec, o_scales
-        operands = data.StructLayout(
-            {"o": unsigned(spec.gate_levels), "tanh_c": value_shape(spec.cell_table.knots)}
-        )
+        operands = data.StructLayout({"o": unsigned(spec.gate_levels), "tanh_c": value_shape(spec.cell_table.knots)})
         super().__init__({"i": In(pulse(operands)), "o": Out(pulse(signed(spec.h_bits)))})
 
     def elaborate(self, platform):
@@ -51,5 +50,5 @@ class OutputProduct(wiring.Component):
             self.o.payload.eq(saturated(product + half >> spec.h_shift_down, spec.h_bits)),
         ]
         valid = [self.i.valid, Signal(name="valid_0"), Signal(name="valid_1"), self.o.valid]
-        m.d.sync += [later.eq(earlier) for earlier, later in zip(valid, valid[1:], strict=False)]
+        m.d.sync += handed_on(valid)
         return m

@@ -5,7 +5,6 @@ from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.binarize import codebook
 
 from .codes import decoded

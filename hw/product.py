@@ -3,7 +3,6 @@
 from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.binarize import codebook
 
 from .codes import decoded, lookup, value_shape

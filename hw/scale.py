@@ -6,10 +6,10 @@ import numpy as np
 from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-
 from mubinn.model.fixed import signed_bits
 
 from .codes import lookup
+from .delay import handed_on
 from .layouts import Flags, pulse
 
 __all__ = ["Gammas", "Scale"]
@@ -104,7 +104,7 @@ class Scale(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        s, spec = self.schedule, self.schedule.spec
+        s = self.schedule
         cycles, last_index = s.batch_cycles, 2 * s.passes * s.batch_cycles - 1
         # The two buffers wait for their turn; `index` walks through the batches of a group in their fixed order.
         waiting = {"x": Signal(name="waiting_x"), "h": Signal(name="waiting_h")}
@@ -142,7 +142,10 @@ class Scale(wiring.Component):
         return m
 
     def _turn_ends(self):
-        return [int(e % self.schedule.item_cycles == self.schedule.item_cycles - 1) for e in range(self.schedule.batch_cycles)]
+        return [
+            int(e % self.schedule.item_cycles == self.schedule.item_cycles - 1)
+            for e in range(self.schedule.batch_cycles)
+        ]
 
     def _turn_starts(self):
         return [int(e % self.schedule.item_cycles == 0) for e in range(self.schedule.batch_cycles)]
@@ -166,7 +169,7 @@ class Scale(wiring.Component):
                 with m.If(stream.valid):
                     m.d.sync += [c.eq(v) for c, v in zip(chain, values, strict=True)]
                 with m.Elif(busy & (is_h == (part == "h"))):
-                    m.d.sync += [c.eq(n) for c, n in zip(chain, chain[1:], strict=False)]
+                    m.d.sync += handed_on(chain[::-1])
                 counts[part] = chain[0]
             gammas = [
                 self._coefficient(part, number, slot, e, lane)

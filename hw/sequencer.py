@@ -73,7 +73,11 @@ class Sequencer(wiring.Component):
         most = 2 * spec.hidden_size + s.folding.rows
         missing = Signal(range(most + 1))
         allowed = lookup(
-            m, slot, [spec.hidden_size - s.units_needed(w) for w in range(s.words)], name="allowed", shape=missing.shape()
+            m,
+            slot,
+            [spec.hidden_size - s.units_needed(w) for w in range(s.words)],
+            name="allowed",
+            shape=missing.shape(),
         )
         waits = ~self.first & (group == 0) & (number == 0) & (slot < s.words) & (missing > allowed)
         go = Signal()

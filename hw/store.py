@@ -87,4 +87,3 @@ class PlaneStore(wiring.Component):
             wraps = now_lane == lanes - 1
             m.d.sync += [lane.eq(Mux(wraps, 0, now_lane + 1)), word.eq(now_word + wraps)]
         return now_lane, now_word
-

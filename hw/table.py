@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .codes import lookup, value_shape
+from .delay import handed_on
 from .layouts import pulse
 
 __all__ = ["PiecewiseLinear"]
@@ -30,9 +31,7 @@ class PiecewiseLinear(wiring.Component):
 
     def __init__(self, table):
         self.table = table
-        super().__init__(
-            {"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(value_shape(table.knots)))}
-        )
+        super().__init__({"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(value_shape(table.knots)))})
 
     def elaborate(self, platform):
         m = Module()
@@ -63,5 +62,5 @@ class PiecewiseLinear(wiring.Component):
         m.d.sync += [product.eq(rise * part), base.eq(knot), end.eq(above)]
         m.d.sync += self.o.payload.eq(base + Mux(end, 0, product + (1 << s >> 1) >> s))
         valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3)), self.o.valid]
-        m.d.sync += [later.eq(earlier) for earlier, later in zip(valid, valid[1:], strict=False)]
+        m.d.sync += handed_on(valid)
         return m

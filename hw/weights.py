@@ -26,9 +26,7 @@ def weight_words(schedule, wx_codes, wh_codes):
     spec, folding = schedule.spec, schedule.folding
     planes = schedule.passes * folding.weight_planes
     codes = np.concatenate([wx_codes, wh_codes], axis=1).reshape(4, spec.hidden_size, spec.columns).astype(np.int64)
-    bits = np.ones(
-        (schedule.groups * folding.rows, 4, planes, schedule.words * folding.lanes), dtype=np.uint8
-    )
+    bits = np.ones((schedule.groups * folding.rows, 4, planes, schedule.words * folding.lanes), dtype=np.uint8)
     for plane in range(spec.weight_levels):
         bits[: spec.hidden_size, :, plane, : spec.columns] = (codes >> plane & 1).transpose(1, 0, 2)
     shape = (schedule.groups, folding.rows, 4, schedule.passes, folding.weight_planes, schedule.words, folding.lanes)

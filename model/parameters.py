@@ -86,9 +86,7 @@ class Parameters:
             if array.shape != shape:
                 raise ParameterError(f"{name} must have shape {list(shape)}, not {list(array.shape)}")
             if array.min() < low or array.max() > high:
-                raise ParameterError(
-                    f"{name} must be {low} to {high}, not {int(array.min())} to {int(array.max())}"
-                )
+                raise ParameterError(f"{name} must be {low} to {high}, not {int(array.min())} to {int(array.max())}")
             array = array.astype(np.int64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
@@ -98,7 +96,9 @@ class Parameters:
             )
         most = self._greatest_sum()
         if most >= EXACT:
-            raise ParameterError(f"sums of the gates must stay below 2**53, not {most}: too fine binary points or scales")
+            raise ParameterError(
+                f"sums of the gates must stay below 2**53, not {most}: too fine binary points or scales"
+            )
 
     def _greatest_sum(self):
         """No sum of x part, h part and bias at the accumulator's binary point is greater."""

@@ -52,10 +52,14 @@ class BenchResult:
         return self.mismatches == 0 and self.steps > 0 and self.records > 0
 
 
-def build_bench(folder, manifest, *, simulator, cache):
-    """Command that runs the testbench of a generated folder. SimulatorError for a missing or failing simulator."""
+def build_bench(folder, manifest, *, simulator, cache, runtime_cache=None, quick=False):
+    """Command that runs the testbench of a generated folder; caches and `quick` as of `tools.build_verilator`.
+
+    SimulatorError for a missing or failing simulator.
+    """
     sources = [Path(folder) / manifest["verilog"], Path(folder) / manifest["testbench"]]
-    return BUILDERS[simulator](sources, f"{manifest['top']}_tb", cache=cache)
+    build = BUILDERS[simulator]
+    return build(sources, f"{manifest['top']}_tb", cache=cache, runtime_cache=runtime_cache, quick=quick)
 
 
 def run_bench(command, vectors, *, simulator, stall_in=0.0, stall_out=0.0, seed=1, windows=None, reset_at=None,
@@ -101,7 +105,13 @@ def run_bench(command, vectors, *, simulator, stall_in=0.0, stall_out=0.0, seed=
     started = time.monotonic()
     try:
         done = subprocess.run(
-            line, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=limit_s, check=False
+            line,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit_s,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise SimulatorError(f"{simulator}: the bench did not end within {limit_s} s") from None

@@ -1,4 +1,4 @@
-"""A case: the samples that go into a core and every record that must be seen in it and come out of it, in stream order."""
+"""A case: the samples that go into a core, and every record that must be seen in it and come out of it."""
 
 from dataclasses import dataclass
 
@@ -22,8 +22,8 @@ class Case:
     samples : int64 [samples, 2]
         Columns x and last.
     expected : {name: int64 [records, fields]}
-        For a name of TRACE one record a unit, its gates side by side, or a record a sample for x_code. For a field of the
-        core's results one record a result, the classes of `scores` side by side.
+        In stream order. For a name of TRACE one record a unit, its gates side by side, or a record a sample for x_code.
+        For a field of the core's results one record a result, the classes of `scores` side by side.
     undefined : {name: bool [records]}
         Records in broken windows whose value the core does not promise.
     """
@@ -93,7 +93,7 @@ def early_last(model: Model, x, samples):
 
 
 def missing_last(model: Model, x):
-    """Case of one broken window: max_steps steps x [max_steps, input_size] without a `last`. The core ends it itself."""
+    """Case of one broken window: x [max_steps, input_size] without a `last`. The core ends it itself."""
     assert len(x) == model.spec.max_steps, "a window is too long only after max_steps"
     case = make_case(model, np.asarray(x)[None])
     case.samples[:, 1] = 0

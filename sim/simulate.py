@@ -109,8 +109,10 @@ def simulate(folder, windows=None, *, simulator="verilator", cache=CACHE, limit=
         chunks, y = [one(seed, vectors, limit)], None
     else:
         x, y = model_file.quantize_input(windows.x[:limit]), windows.y[:limit]
-        chunks = _in_chunks(one, manifest, model, x, cache=cache, size=min(CHUNK[simulator], -(-len(x) // jobs)), seed=seed,
-                            jobs=jobs, progress=progress)  # fmt: skip
+        size = min(CHUNK[simulator], -(-len(x) // jobs))
+        chunks = _in_chunks(
+            one, manifest, model, x, cache=cache, size=size, seed=seed, jobs=jobs, progress=progress
+        )
     return together(chunks, y, simulator, manifest, time.monotonic() - started)
 
 
@@ -123,7 +125,8 @@ def _one(manifest, model, command, simulator, stall, seed, vectors, limit=None, 
         result = run_amaranth(core, case, **stalls)
         return result, case.expected.get("label") if result.ok else None
     with tempfile.NamedTemporaryFile("r", prefix="mubinn-", suffix=".results") as results:
-        result = run_bench(command, vectors, simulator=simulator, windows=limit, first=first, results=results.name, **stalls)
+        stalls |= {"windows": limit, "first": first, "results": results.name}
+        result = run_bench(command, vectors, simulator=simulator, **stalls)
         return result, _labels(results.read(), manifest)
 
 
@@ -180,6 +183,6 @@ def together(chunks, y, simulator, manifest, seconds):
         accuracy=None if y is None or labels is None else float(np.mean(labels == y)),
         cycles_per_step=sum(span for span, _ in spans) / steps if steps else None,
         ideal_cycles_per_step=manifest["ideal_cycles_per_step"],
-        differences=tuple(words for result in results for words in result.differences)[:20],
+        differences=tuple(words for result in results for words in result.differences[:4])[:20],
         seconds=seconds,
     )

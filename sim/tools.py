@@ -20,15 +20,13 @@ INSTALL = {
 }
 
 _CXX_FLAGS = (
-    "-std=gnu++20 -fcoroutines -w -pthread -DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=1 -DVM_TRACE=0 -DVM_TRACE_FST=0 "
-    "-DVM_TRACE_VCD=0 -DVM_TRACE_SAIF=0"
+    "-std=gnu++20 -fcoroutines -w -pthread -DVERILATOR=1 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=1 -DVM_TRACE=0 "
+    "-DVM_TRACE_FST=0 -DVM_TRACE_VCD=0 -DVM_TRACE_SAIF=0"
 ).split()
 _VERILATOR_FLAGS = (
-    "--cc --main --timing -O3 --x-assign fast --x-initial fast --no-assert -Wno-fatal -Wno-lint -Wno-style --output-split 0"
+    "--cc --main --timing -O3 --x-assign fast --x-initial fast --no-assert -Wno-fatal -Wno-lint -Wno-style "
+    "--output-split 0"
 ).split()
-# The model as one compilation unit: -O1 takes half as long as -O2 and simulates as fast.
-_MODEL_OPTIMISATION = "-O1"
-
 
 class SimulatorError(Exception):
     """A simulator is missing, failed, or did not end as it must. One line: the program, what it said, what helps."""
@@ -52,11 +50,15 @@ def verilator_root():
     return Path(_run([find("verilator"), "--getenv", "VERILATOR_ROOT"]).strip())
 
 
-def build_verilator(sources, top, *, cache):
+def build_verilator(sources, top, *, cache, runtime_cache=None, quick=False):
     """Command line that runs module `top` of the Verilog files `sources`, compiled by Verilator.
 
-    Compiled models stay in the folder `cache`, found again by the hash of all that went into them. Raises SimulatorError.
+    Compiled models stay in the folder `cache`, found again by the hash of all that went into them, and what all models
+    have in common in `runtime_cache`, if that is another. `quick` compiles without optimisation: best for a run of few
+    cycles, which is then ten times slower. Raises SimulatorError.
     """
+    # The model is one compilation unit: -O1 takes half as long as -O2 and simulates as fast.
+    optimisation = "-O0" if quick else "-O1"
     root = verilator_root()
     binary = root / "bin" / "verilator_bin"
     if not binary.is_file():
@@ -65,7 +67,10 @@ def build_verilator(sources, top, *, cache):
     environment = {"VERILATOR_ROOT": str(root)}
     version = _run([binary, "--version"], environment=environment) + _run([compiler, "--version"])
     runtime = _cached(
-        cache, "verilator-runtime", [version, *_CXX_FLAGS], lambda folder: _build_runtime(folder, compiler, root)
+        runtime_cache or cache,
+        "verilator-runtime",
+        [version, *_CXX_FLAGS],
+        lambda folder: _build_runtime(folder, compiler, root),
     )
 
     def build(folder):
@@ -76,11 +81,11 @@ def build_verilator(sources, top, *, cache):
         (folder / "cpp" / "unit.cc").write_text("".join(f'#include "{unit.name}"\n' for unit in units))
         include = ["-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
         objects = sorted(str(path.resolve()) for path in runtime.glob("*.o"))
-        command = [compiler, _MODEL_OPTIMISATION, *_CXX_FLAGS, *include, "unit.cc", *objects, "-o", "../bench"]
+        command = [compiler, optimisation, *_CXX_FLAGS, *include, "unit.cc", *objects, "-o", "../bench"]
         _run(command, cwd=folder / "cpp")
         shutil.rmtree(folder / "cpp")
 
-    parts = [version, _MODEL_OPTIMISATION, *_VERILATOR_FLAGS, top, *(Path(source).read_bytes() for source in sources)]
+    parts = [version, optimisation, *_VERILATOR_FLAGS, top, *(Path(source).read_bytes() for source in sources)]
     return [str(_cached(cache, "verilator", parts, build) / "bench")]
 
 
@@ -89,12 +94,12 @@ def _build_runtime(folder, compiler, root):
     include = root / "include"
     for name in ("verilated", "verilated_timing", "verilated_threads"):
         source = include / f"{name}.cpp"
-        command = [compiler, "-O2", *_CXX_FLAGS, f"-I{include}", f"-I{include / 'vltstd'}", "-c", source, "-o", f"{name}.o"]
-        _run(command, cwd=folder)
+        command = [compiler, "-O2", *_CXX_FLAGS, f"-I{include}", f"-I{include / 'vltstd'}", "-c", source]
+        _run([*command, "-o", f"{name}.o"], cwd=folder)
 
 
-def build_icarus(sources, top, *, cache):
-    """Command line that runs module `top` of the Verilog files `sources`, compiled by Icarus Verilog; see build_verilator."""
+def build_icarus(sources, top, *, cache, runtime_cache=None, quick=False):
+    """Command line that runs module `top` of the Verilog files `sources` in Icarus Verilog; see build_verilator."""
     compiler, machine = find("iverilog"), find("vvp")
 
     def build(folder):
@@ -110,8 +115,8 @@ BUILDERS = {"verilator": build_verilator, "icarus": build_icarus}
 
 
 def _cached(cache, kind, parts, build):
-    """Folder of what `build(folder)` made of `parts` (texts and bytes). It is put into place whole, so that an interrupted or
-    a parallel build harms nobody."""
+    """Folder of what `build(folder)` made of `parts` (texts and bytes). It is put into place whole, so that an
+    interrupted or a parallel build harms nobody."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

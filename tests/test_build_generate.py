@@ -4,13 +4,13 @@ import json
 import subprocess
 
 import pytest
+from model_cases import random_parameters
 from mubinn.build.errors import UserError
 from mubinn.build.generate import generate, read_manifest
 from mubinn.build.reports import load_figures, save_figures
+from mubinn.model.artifact import ModelFile
 from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec, SpecError
-from model_cases import random_parameters
-from mubinn.model.artifact import ModelFile
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,9 @@ def test_verilog_says_what_made_it_and_what_one_may_do(folder, name):
 
 
 def test_every_module_has_the_prefix(folder):
-    modules = [line.split()[1] for line in (folder / "mubinn_lstm.v").read_text().splitlines() if line.startswith("module ")]
+    modules = [
+        line.split()[1] for line in (folder / "mubinn_lstm.v").read_text().splitlines() if line.startswith("module ")
+    ]
     assert modules and all(m.lstrip("\\").startswith("mubinn_lstm") for m in modules)
 
 
@@ -70,7 +72,11 @@ def test_lint_clean(folder, top):
     sources = [f"{top}.v"] if top == "mubinn_lstm" else ["mubinn_lstm.v", f"{top}.v"]
     command, environment = verilator_command()
     done = subprocess.run(
-        [*command, "--lint-only", *LINT, "--top-module", top, *sources], cwd=folder, env=environment, capture_output=True, text=True
+        [*command, "--lint-only", *LINT, "--top-module", top, *sources],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0 and "%Warning" not in done.stderr, done.stderr
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from model_cases import random_parameters
 from mubinn.build.errors import ToolError, UserError
 from mubinn.build.generate import generate
 from mubinn.build.synth import _check_fit, synthesize
@@ -11,7 +12,6 @@ from mubinn.build.tools import run_tool
 from mubinn.model.artifact import ModelFile, load_model
 from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
-from model_cases import random_parameters
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hw_bench import simulate
+from model_cases import random_parameters
 from mubinn.hw import DotProducts, Head, PreActivation, Scale
 from mubinn.hw.intake import Intake
 from mubinn.hw.scale import Gammas
@@ -12,7 +13,6 @@ from mubinn.model.binarize import codebook
 from mubinn.model.fixed import saturate, shift_half_up
 from mubinn.model.folding import Folding, Schedule
 from mubinn.model.spec import LstmSpec
-from model_cases import random_parameters
 
 FOLDINGS = [
     Folding(rows=1, lanes=4, weight_planes=1, scale_mults=4),
@@ -155,7 +155,9 @@ def test_preactivation_adds_bias_rounds_and_saturates(rows, classes):
     want = saturate(shift_half_up(sums[:, :7] + bias, spec.z_shift), spec.z.bits).reshape(-1, 4)
     assert got == want.tolist()
     assert seen[0] - first[0] == dut.latency
-    assert {b - a for a, b in zip(seen[: min(rows, 7)], seen[1 : min(rows, 7)], strict=False)} <= {schedule.unit_interval}
+    assert {b - a for a, b in zip(seen[: min(rows, 7)], seen[1 : min(rows, 7)], strict=False)} <= {
+        schedule.unit_interval
+    }
 
 
 @pytest.mark.parametrize("folding", FOLDINGS, ids=str)
@@ -310,4 +312,3 @@ def test_intake_flags_a_broken_window_and_recovers(fault):
 
     simulate(dut, feed, take)
     assert steps == want
-

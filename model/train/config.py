@@ -7,7 +7,7 @@ from operator import index
 
 from ..evaluate import FOLDS
 
-__all__ = ["TrainConfig", "TrainError"]
+__all__ = ["TrainConfig", "TrainError", "default_epochs"]
 
 PRESETS = ("fp", "mubinn2")
 _INTEGERS = {
@@ -24,6 +24,11 @@ _INTEGERS = {
 _NUMBERS = {"lr": (1e-7, 1.0), "weight_decay": (0.0, 1.0), "dropout": (0.0, 0.9), "noise": (0.0, 10.0), "gain": (0.0, 2.0)}
 
 
+def default_epochs(levels):
+    """Epochs of (float, weights, activations, cell): a single level learns slowly, several overfit sooner."""
+    return (12, 6, 14, 1) if 1 in levels else (12, 2, 8, 1)
+
+
 class TrainError(ValueError):
     """A training run that can't start or go on. One line: the field or file, what is allowed and what was found."""
 
@@ -32,9 +37,9 @@ class TrainError(ValueError):
 class TrainConfig:
     """One training run.
 
-    Two phases, each with its own cosine schedule: first full precision, then the quantized stages (weights, activations,
-    c). With preset "fp" the second phase goes on in full precision, over the same windows for as many epochs, so that
-    the two can be compared.
+    Three phases, each with a fresh optimizer and a cosine schedule of its own: full precision; weights; activations, then
+    c. With preset "fp" the later phases go on in full precision, over the same windows with the same schedule for as many
+    epochs, so that the two can be compared; `levels` then only decides the schedule.
 
     Parameters
     ----------
@@ -49,11 +54,11 @@ class TrainConfig:
     float_epochs : int
         Of the first phase; none where the run starts from a trained model.
     weight_epochs, activation_epochs, cell_epochs : int
-        Of the second phase. Each stage keeps what the ones before it quantize.
+        Of the other stages. Each keeps what the ones before it quantize.
     batches, batch_size : int
         Of an epoch.
     lr : float
-        Highest of the first phase; the second has half of it.
+        Highest of the first phase. The others have half of it, the last a quarter with a single level.
     weight_decay : float
         Of the weights; scales, biases and thresholds have none.
     dropout : float
@@ -70,8 +75,8 @@ class TrainConfig:
     pool: str = "mean"
     decimation: int = 4
     float_epochs: int = 12
-    weight_epochs: int = 3
-    activation_epochs: int = 12
+    weight_epochs: int = 2
+    activation_epochs: int = 8
     cell_epochs: int = 1
     batches: int = 40
     batch_size: int = 64
@@ -114,18 +119,18 @@ class TrainConfig:
 
     @property
     def phases(self):
-        """Stage of every epoch, phase by phase: (tuple of stages, tuple of stages)."""
-        second = (
-            ("weights",) * self.weight_epochs
-            + ("activations",) * self.activation_epochs
-            + ("cell",) * self.cell_epochs
+        """Stages of the epochs of each phase: three tuples."""
+        phases = (
+            ("float",) * self.float_epochs,
+            ("weights",) * self.weight_epochs,
+            ("activations",) * self.activation_epochs + ("cell",) * self.cell_epochs,
         )
-        return ("float",) * self.float_epochs, second if self.preset != "fp" else ("float",) * len(second)
+        return phases if self.preset != "fp" else tuple(("float",) * len(phase) for phase in phases)
 
     @property
     def peaks(self):
         """Highest learning rate of each phase."""
-        return self.lr, self.lr / 2
+        return self.lr, self.lr / 2, self.lr / (4 if 1 in self.levels else 2)
 
     def to_json(self):
         return json.dumps(asdict(self), sort_keys=True)

@@ -1,4 +1,4 @@
-"""Training from float to levels: two phases, the stages of the second, validation by the golden model, checkpoints."""
+"""Training from float to levels: phases and stages, validation by the golden model, checkpoints."""
 
 import dataclasses
 import hashlib
@@ -36,7 +36,7 @@ class TrainResult:
     ----------
     model, log : Path
     epoch : int
-        The kept one, counted from 0 over both phases.
+        The kept one, counted from 0 over all phases.
     validation, test : dict
         Figures of `evaluate`; test is None for an .npz.
     test_label, test_y, test_subject : list or None
@@ -155,7 +155,7 @@ class _Run:
         self.origin = "none"
         if origin is not None:
             load_float(self.network, origin, parts.preprocess)
-            phases, self.origin = ((), phases[1]), str(hash_of(self.network))
+            phases, self.origin = ((), *phases[1:]), str(hash_of(self.network))
         self.epochs = [(phase, k, stage) for phase, stages in enumerate(phases) for k, stage in enumerate(stages)]
         if not self.epochs:
             raise TrainError("epochs must be at least 1 in all, not 0")
@@ -165,12 +165,10 @@ class _Run:
         self.progress = None
 
     def _start_phase(self):
-        """A fresh optimizer, and the best weights of the phase before."""
-        if self.best is not None:
-            self.network.load_state_dict(self.best["network"])
+        """A fresh optimizer, and what was best before no longer counts."""
         self.best = None
-        if self.parent is None and self.config.preset != "fp":
-            self.parent = self.network.float_state() if self.position else None
+        if self.parent is None and self.position:
+            self.parent = self.network.float_state()
         self.optimizer = _optimizer(self.network, self.config)
 
     def epoch(self, position):
@@ -224,8 +222,10 @@ class _Run:
         self.progress({"record": record | {"epochs": len(self.epochs)}})
 
     def _counts(self, position):
-        """Whether an epoch may be kept: of the second phase, those in which everything is quantized."""
-        return self.config.preset == "fp" or self.epochs[position][2] in ("float", "activations", "cell")
+        """Whether an epoch may be kept: of the last third of its phase, where the learning rate is low already and a
+        high validation figure more than luck."""
+        phase, k, _ = self.epochs[position]
+        return 3 * (k + 1) > 2 * self.lengths[phase]
 
     @staticmethod
     def _merit(record):
