@@ -13,8 +13,9 @@ HELP = """\
 Train full precision and every pair of levels with each seed, and compare them on the test windows: the mean difference of
 accuracy, golden integer model minus full precision, with a 95 % interval (bootstrap over subjects, then seeds).
 
-All of one seed and split start from the same float model (parent) and go on for as many epochs over the same windows
-with the same learning rates; full precision is among them. Trainings that are done already are not repeated, and an
+All of one seed and split start from the same float model (parent) and go on over the same windows. The full-precision
+rival goes on for as many epochs with the same learning rates: "fp", and "fp-single" for a single level, whose schedule is
+longer. Trainings that are done already are not repeated, and an
 interrupted one goes on where it was. Exits 1 where a mean difference on the time split is below its limit: (3,3) -1.0,
 (2,2) -2.0, (1,1) -4.0 points. On one core a training takes two to four minutes."""
 EXAMPLE = """
@@ -163,17 +164,13 @@ def interval(differences, *, draws=DRAWS, seed=1):
 
 def compare(out, splits, seeds, levels):
     """Accuracies and paired differences in points, as a dict."""
-    full, full_auc = per_subject(out, splits, seeds, "fp")
+    full = {name: per_subject(out, splits, seeds, name) for name in dict.fromkeys(rival(level) for level in levels)}
     rows = []
     for level in levels:
-        own, auc = per_subject(out, splits, seeds, level.replace(",", "-"))
-        difference = 100 * (own - full)
-        row = {
-            "levels": level,
-            "accuracy": float(100 * own.mean()),
-            "accuracy_interval": [100 * v for v in interval(own)],
-            "accuracy_by_seed": (100 * own.mean(0)).tolist(),
-            "auc": auc,
+        own, auc = per_subject(out, splits, seeds, file_name(level))
+        difference = 100 * (own - full[rival(level)][0])
+        row = {"levels": level} | _figures(own, auc) | {
+            "rival": rival(level),
             "difference": float(difference.mean()),
             "difference_interval": interval(difference),
             "difference_by_seed": difference.mean(0).tolist(),
@@ -185,16 +182,21 @@ def compare(out, splits, seeds, levels):
         "split": "time" if splits == ["time"] else "subject",
         "splits": splits,
         "seeds": seeds,
-        "subjects": len(full),
+        "subjects": len(own),
         "draws": DRAWS,
-        "fp": {
-            "accuracy": float(100 * full.mean()),
-            "accuracy_interval": [100 * v for v in interval(full)],
-            "accuracy_by_seed": (100 * full.mean(0)).tolist(),
-            "auc": full_auc,
-        },
+        "full": {name: _figures(*found) for name, found in full.items()},
         "rows": rows,
         "ok": all(row.get("ok", True) for row in rows),
+    }
+
+
+def _figures(own, auc):
+    """Accuracy [subjects, seeds] in points."""
+    return {
+        "accuracy": float(100 * own.mean()),
+        "accuracy_interval": [100 * v for v in interval(own)],
+        "accuracy_by_seed": (100 * own.mean(0)).tolist(),
+        "auc": auc,
     }
 
 
@@ -204,13 +206,13 @@ def text(result):
     def span(low_high):
         return f"[{low_high[0]:6.2f}, {low_high[1]:6.2f}]"
 
-    full = result["fp"]
     lines = [
         f"{result['split']} split, seeds {', '.join(map(str, result['seeds']))}, {result['subjects']} subjects; points, "
         f"95 % intervals by bootstrap over subjects, then seeds ({result['draws']} draws)",
         f"{'levels':8} {'accuracy':>9}  {'interval':16}  {'AUC':>6}  {'minus fp':>8}  {'interval':16}  limit",
-        f"{'fp':8} {full['accuracy']:9.2f}  {span(full['accuracy_interval'])}  {full['auc']:6.3f}",
     ]
+    for name, row in result["full"].items():
+        lines.append(f"{name:9} {row['accuracy']:8.2f}  {span(row['accuracy_interval'])}  {row['auc']:6.3f}")
     for row in result["rows"]:
         verdict = f"  {row['limit']:5.1f} {'held' if row['ok'] else 'MISSED'}" if "limit" in row else ""
         lines.append(f"{row['levels']:8} {row['accuracy']:9.2f}  {span(row['accuracy_interval'])}  {row['auc']:6.3f}  "

@@ -1,7 +1,11 @@
 """`mubinn eval`: how well a model classifies, and how often it agrees with its float parent."""
 
+from pathlib import Path
+
 HELP = """\
 Accuracy of a model on windows it was not trained on, its golden integers against its float parent.
+
+MODEL may be a folder of generate: its model is judged, and the figures are kept there for the report.
 
 DATA is an EEGMAT folder, whose test part is used, or an .npz of x [windows, steps, inputs] in microvolt and
 y [windows], or the shipped eeg-sample. The model file knows decimation and normalisation."""
@@ -11,7 +15,7 @@ mubinn eval model.safetensors --data ../shared/data/eegmat --split subject:0 --j
 
 
 def add_arguments(parser):
-    parser.add_argument("model", metavar="MODEL", help="model file, or eeg-fp, eeg-1-1, eeg-2-2, eeg-3-3")
+    parser.add_argument("model", metavar="MODEL", help="model file, folder of generate, or eeg-fp, eeg-1-1, eeg-2-2, eeg-3-3")
     parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample")
     parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
 
@@ -22,7 +26,11 @@ def run(args):
     from rich.console import Console
     from rich.progress import Progress
 
-    model_file = load_model(args.model)
+    from .generate import MANIFEST, read_manifest
+    from .reports import save_figures
+
+    folder = Path(args.model) if (Path(args.model) / MANIFEST).is_file() else None
+    model_file = load_model(folder / read_manifest(folder)["model"] if folder else args.model)
     windows = load_test(model_file, args.data, args.split)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("eval", total=len(windows))
@@ -32,13 +40,13 @@ def run(args):
     if note := leak(model_file.card, args):
         figures["note"] = note
         print(f"note: {note}")
+    if folder:
+        save_figures(folder, "eval", figures)
     return figures
 
 
 def leak(card, args):
     """What to say where the model may have been trained on the windows that judge it, else None."""
-    from pathlib import Path
-
     config = card.get("config")
     trained = config.get("split") if isinstance(config, dict) else None
     if trained is None or not Path(args.data).is_dir() or trained == (args.split or "time"):

@@ -3,7 +3,7 @@
 HELP = """\
 One HTML page of a generated folder: accuracy, equality, area, clock, and what the core computes.
 
-It shows what `eval --keep`, `simulate` and `synth` have measured on that folder, and names what is missing."""
+It shows what `eval DIR`, `simulate` and `synth` have measured on that folder, and names what is missing."""
 EXAMPLE = """
 mubinn report out/core"""
 

@@ -48,6 +48,7 @@ def run(args):
     import torch
     from mubinn.model.train.config import TrainConfig, default_epochs
     from mubinn.model.train.loop import train
+    from mubinn.model.zoo import data_path
     from rich.console import Console
     from rich.progress import Progress
 
@@ -70,6 +71,8 @@ def run(args):
         lr=args.lr,
         **{f"{stage}_epochs": count for stage, count in zip(STAGES, epochs, strict=True)},
     )
+    if args.split is not None and data_path(args.data).is_file():
+        raise UserError("--split must be left out: an .npz has no splits")
     torch.set_num_threads(args.threads)
     console = Console(stderr=True)
     with Progress(console=console, transient=True) as bar:

@@ -1,8 +1,10 @@
 """The generated folder: complete, the same bytes every time, lint-clean, and refused where it was touched."""
 
 import json
+import os
 import subprocess
 
+import numpy as np
 import pytest
 from model_cases import random_parameters
 from mubinn.build.errors import UserError
@@ -11,6 +13,7 @@ from mubinn.build.reports import load_figures, save_figures
 from mubinn.model.artifact import ModelFile
 from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec, SpecError
+from mubinn.sim.tools import verilator_root
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +70,11 @@ LINT = ["-Wall", "-Wno-DECLFILENAME", "-Wno-PROCASSINIT", "-Wno-UNUSEDSIGNAL", "
 @pytest.mark.slow
 @pytest.mark.parametrize("top", ["mubinn_lstm", "mubinn_lstm_bytes"])
 def test_lint_clean(folder, top):
-    from mubinn.sim.verilator import verilator_command  # the runner's own way to the program
-
     sources = [f"{top}.v"] if top == "mubinn_lstm" else ["mubinn_lstm.v", f"{top}.v"]
-    command, environment = verilator_command()
+    root = verilator_root()
+    command = [root / "bin" / "verilator_bin", "--lint-only", *LINT, "--top-module", top, *sources]
     done = subprocess.run(
-        [*command, "--lint-only", *LINT, "--top-module", top, *sources],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
+        command, cwd=folder, env=os.environ | {"VERILATOR_ROOT": str(root)}, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0 and "%Warning" not in done.stderr, done.stderr
 
@@ -118,13 +116,13 @@ def test_folding_out_of_range_writes_nothing(small, tmp_path, fold, message):
 
 
 def test_bad_name(small, tmp_path):
-    with pytest.raises(UserError, match="^--name must be a Verilog identifier of letters, digits and _, not '1x'$"):
+    with pytest.raises(UserError, match=r"^--name must be a Verilog identifier of letters, digits and _, not '1x'$"):
         generate(small, tmp_path / "core", name="1x")
 
 
 def test_foreign_folder_is_not_replaced(small, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="must be empty or hold manifest.json"):
+    with pytest.raises(UserError, match=r"must be empty or hold manifest.json"):
         generate(small, tmp_path, folding=Folding(lanes=4))
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -137,3 +135,24 @@ def test_figures_are_kept(folder):
         load_figures(folder)
     (folder / "reports" / "bad.json").unlink()
     assert json.loads((folder / "reports" / "eval.json").read_text()) == {"accuracy": 0.5}
+
+
+def test_eval_of_a_folder_is_kept_for_the_report(folder, tmp_path, capsys):
+    from mubinn.build import cli
+    from mubinn.model.windows import Windows, save_windows
+
+    rng = np.random.default_rng(1)
+    windows = Windows(
+        x=rng.normal(size=(6, 5, 5)).astype(np.float32),
+        y=np.arange(6) % 2,
+        subject=np.full(6, -1),
+        start=np.full(6, -1),
+        fs=None,
+    )
+    save_windows(tmp_path / "w.npz", windows)
+    assert cli.main(["eval", str(folder), "--data", str(tmp_path / "w.npz")]) == 0
+    assert load_figures(folder)["eval"]["windows"] == 6
+    assert cli.main(["report", str(folder)]) == 0
+    page = (folder / "report.html").read_text()
+    assert "<svg" in page and "Not placed yet" in page and "Not simulated yet" in page and "<script" not in page
+    assert capsys.readouterr().out.endswith("report.html\n")

@@ -60,12 +60,12 @@ def test_what_does_not_fit_says_what_would():
         "ice40-up5k: the design needs 45 block RAMs of 30, 6000 LUTs of 5280; its weights alone are 142800 bits; "
         "would fit: ecp5-25k, ecp5-85k, or fewer levels, lanes or multipliers"
     )
-    with pytest.raises(UserError, match="no target is larger$"):
+    with pytest.raises(UserError, match=r"no target is larger$"):
         _check_fit({"weight_bits": 1}, TARGETS["ecp5-85k"], {"luts": 10**6, "brams": 1, "dsps": 1, "ffs": 0})
 
 
 def test_unknown_target():
-    with pytest.raises(UserError, match="^--target must be ice40-up5k, ecp5-25k, ecp5-85k, not 'xc7'$"):
+    with pytest.raises(UserError, match=r"^--target must be ice40-up5k, ecp5-25k, ecp5-85k, not 'xc7'$"):
         target_named("xc7")
 
 
@@ -77,9 +77,9 @@ def test_missing_tool(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_tool_failure_and_time_limit(tmp_path):
-    with pytest.raises(ToolError, match="^yosys failed: ERROR: .*; log: "):
+    with pytest.raises(ToolError, match=r"^yosys failed: ERROR: .*; log: "):
         run_tool("yosys", ["-q", "-p", "no_such_command"], cwd=tmp_path, log="log")
-    with pytest.raises(ToolError, match="^yosys did not end within 0 s; log: "):
+    with pytest.raises(ToolError, match=r"^yosys did not end within 0 s; log: "):
         run_tool("yosys", ["-p", "help"], cwd=tmp_path, log="log", limit_s=0.01)
 
 

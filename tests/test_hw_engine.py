@@ -1,5 +1,7 @@
 """The folded engine's parts: dot products, scaling multiplier, bias add, memories, head."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hw_bench import simulate
@@ -155,9 +157,7 @@ def test_preactivation_adds_bias_rounds_and_saturates(rows, classes):
     want = saturate(shift_half_up(sums[:, :7] + bias, spec.z_shift), spec.z.bits).reshape(-1, 4)
     assert got == want.tolist()
     assert seen[0] - first[0] == dut.latency
-    assert {b - a for a, b in zip(seen[: min(rows, 7)], seen[1 : min(rows, 7)], strict=False)} <= {
-        schedule.unit_interval
-    }
+    assert {b - a for a, b in pairwise(seen[: min(rows, 7)])} <= {schedule.unit_interval}
 
 
 @pytest.mark.parametrize("folding", FOLDINGS, ids=str)

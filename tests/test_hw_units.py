@@ -195,10 +195,10 @@ def test_output_is_equation_6(gate_levels, h_fraction):
 
 
 def test_delay_refuses():
-    with pytest.raises(ValueError, match="^cycles must not be negative, not -1$"):
+    with pytest.raises(ValueError, match=r"^cycles must not be negative, not -1$"):
         Delay(1, -1)
 
 
 def test_encoder_refuses():
-    with pytest.raises(ValueError, match="^bits must be at least 2, not 1$"):
+    with pytest.raises(ValueError, match=r"^bits must be at least 2, not 1$"):
         Encoder(1, [1])

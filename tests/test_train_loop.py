@@ -184,7 +184,7 @@ def test_the_verb_prints_one_object(windows, tmp_path, capsys):
         (["--epochs", "1,1"], "--epochs must be 4 integers with commas between them, not '1,1'"),
         (["--threads", "0"], "--threads must be 1 to 256, not 0"),
         (["--levels", "2,9"], "levels must be A,W, each 1 to 5, not (2, 9)"),
-        (["--split", "subject:0"], "split must be left out: an .npz has no splits"),
+        (["--split", "subject:0"], "--split must be left out: an .npz has no splits"),
     ],
 )
 def test_the_verb_says_what_is_wrong(windows, tmp_path, capsys, options, message):

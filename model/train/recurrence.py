@@ -108,7 +108,7 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx, grad_h, _):
         gate, c, tanh_c, h, wh, gate_index, h_index = ctx.saved_tensors
         gates, outputs = ctx.settings.gates, ctx.settings.outputs
-        steps, batch, hidden = c.shape
+        steps, _, hidden = c.shape
         dz = torch.empty_like(gate)
         dh, dc, passed, small = (torch.empty_like(c[0]) for _ in range(4))
         d_gate, slope, looked = (torch.empty_like(gate[0]) for _ in range(3))
