@@ -3,6 +3,7 @@
 import hashlib
 import json
 import multiprocessing
+import signal
 import tempfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -73,7 +74,13 @@ def run_jobs(work, *, kept, cache, jobs=2, resume=False, progress=lambda done: N
     done = len(work) - len(left)
     progress(done)
     # Spawned, not forked: the progress bar has a thread.
-    pool = ProcessPoolExecutor(min(jobs, max(1, len(left))), mp_context=multiprocessing.get_context("spawn"))
+    # An interruption reaches this process alone; the runs under way end by themselves.
+    pool = ProcessPoolExecutor(
+        min(jobs, max(1, len(left))),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         with open(kept, "a") as log:
             for future in as_completed([pool.submit(run_one, *item, cache) for item in left]):

@@ -12,7 +12,7 @@ from amaranth.back import verilog
 from mubinn.hw.bytes import ByteCore
 from mubinn.hw.lstm import Lstm
 from mubinn.model.artifact import ModelFile, save_model
-from mubinn.model.folding import Folding
+from mubinn.model.folding import Folding, Schedule
 from mubinn.sim.signals import describe_streams
 from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_vectors
@@ -97,8 +97,16 @@ def generate(model_file: ModelFile, out, *, folding=None, name="mubinn_lstm", x=
 
 
 def default_folding(spec):
-    """One row of 24 lanes with a multiplier a gate, smaller where the LSTM is."""
-    return Folding(rows=1, lanes=min(24, spec.columns), weight_planes=1, scale_mults=4)
+    """One row of 24 lanes, or fewer where the LSTM is smaller, and as few multipliers as keep up with the dot products."""
+    lanes = min(24, spec.columns)
+    most = 4 * Schedule(spec, Folding(lanes=lanes)).batch_items  # one multiplier a product of a batch
+    # Beyond one a gate, multipliers count only in whole multiples of four.
+    for scale_mults in (1, 2, *range(4, most + 1, 4)):
+        folding = Folding(rows=1, lanes=lanes, weight_planes=1, scale_mults=scale_mults)
+        schedule = Schedule(spec, folding)
+        if 2 * schedule.batch_cycles <= schedule.words:
+            break
+    return folding
 
 
 def convert(component, name):

@@ -68,7 +68,7 @@ def _ecp5(size, *, luts, brams, dsps):
         cells={"luts": "TRELLIS_COMB", "ffs": "TRELLIS_FF", "brams": "DP16KD", "dsps": "MULT18X18D"},
         capacity={"luts": luts, "brams": brams, "dsps": dsps},
         bram_bits=18 * 1024,
-        clock_mhz=100.0,
+        clock_mhz=80.0,
     )
 
 

@@ -6,13 +6,13 @@ Yosys and nextpnr on a folder of `mubinn generate`: area, clock, and time steps 
 The core sits behind its byte-wide bus, so that it fits the package. A missed clock is an error."""
 EXAMPLE = """
 mubinn synth out/core --target ice40-up5k
-mubinn synth out/core --target ecp5-25k --clock-mhz 80 --seed 3 --json"""
+mubinn synth out/core --target ecp5-25k --clock-mhz 60 --seed 3 --json"""
 
 
 def add_arguments(parser):
     parser.add_argument("directory", metavar="DIR", help="folder of mubinn generate")
     parser.add_argument("--target", required=True, help="ice40-up5k, ecp5-25k or ecp5-85k")
-    parser.add_argument("--clock-mhz", type=float, help="clock to reach; default 24 on ice40-up5k, 100 on ecp5")
+    parser.add_argument("--clock-mhz", type=float, help="clock to reach; default 24 on ice40-up5k, 80 on ecp5")
     parser.add_argument("--seed", type=int, default=1, help="of the placer; default 1")
     parser.add_argument("--limit-s", type=float, default=1800, help="seconds after which a tool is ended; default 1800")
     parser.add_argument("--timing-allow-fail", action="store_true", help="report a core that misses the clock, exit 0")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from model_cases import random_parameters
 from mubinn.build.errors import UserError
-from mubinn.build.generate import generate, read_manifest
+from mubinn.build.generate import default_folding, generate, read_manifest
 from mubinn.build.reports import load_figures, save_figures
 from mubinn.model.artifact import ModelFile
-from mubinn.model.folding import Folding
+from mubinn.model.folding import Folding, Schedule
 from mubinn.model.spec import LstmSpec, SpecError
 from mubinn.sim.tools import verilator_root
 
@@ -156,3 +156,15 @@ def test_eval_of_a_folder_is_kept_for_the_report(folder, tmp_path, capsys):
     page = (folder / "report.html").read_text()
     assert "<svg" in page and "Not placed yet" in page and "Not simulated yet" in page and "<script" not in page
     assert capsys.readouterr().out.endswith("report.html\n")
+
+
+@pytest.mark.parametrize("levels, mults, cycles", [(1, 2, 500), (2, 4, 1000), (3, 8, 1500), (5, 12, 2500)])
+def test_default_folding_never_waits_for_multipliers(levels, mults, cycles):
+    """4 x 24 lanes of the EEG shape: 5 words a plane, so the words alone decide the cycles of a step."""
+    spec = LstmSpec(
+        input_size=19, hidden_size=100, classes=2,
+        input_levels=levels, hidden_levels=levels, gate_levels=levels, weight_levels=levels,
+    )  # fmt: skip
+    folding = default_folding(spec)
+    assert folding.scale_mults == mults
+    assert Schedule(spec, folding).ideal_cycles_per_step == cycles

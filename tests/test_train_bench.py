@@ -1,11 +1,15 @@
 """`mubinn bench accuracy`: its plan, its pairing and its interval, on made-up results."""
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from mubinn.build.accuracy_files import SHIPPED, picture, ship
 from mubinn.build.bench_accuracy import compare, interval, plan, text
 from mubinn.build.cli import main
+from mubinn.model.artifact import ModelFile, load_model, save_model
+from mubinn.model.reference import FloatWeights
 
 SUBJECTS, WINDOWS = 12, 10
 
@@ -28,7 +32,6 @@ def results(tmp_path):
     for seed in (0, 1):
         write(tmp_path, "time", seed, "parent", [7] * SUBJECTS)
         write(tmp_path, "time", seed, "fp", [8] * SUBJECTS)
-        write(tmp_path, "time", seed, "fp-single", [9] * SUBJECTS)
         write(tmp_path, "time", seed, "2-2", [8 - k % 2 for k in range(SUBJECTS)])
         write(tmp_path, "time", seed, "1-1", [3] * SUBJECTS)
     return tmp_path
@@ -37,10 +40,10 @@ def results(tmp_path):
 def test_differences_are_paired_and_judged(results):
     found = compare(results, ["time"], [0, 1], ["2,2", "1,1"])
     two, one = found["rows"]
-    assert two["accuracy"] == pytest.approx(75) and two["difference"] == pytest.approx(-5) and two["rival"] == "fp"
-    assert one["difference"] == pytest.approx(-60) and one["rival"] == "fp-single"
+    assert two["accuracy"] == pytest.approx(75) and two["difference"] == pytest.approx(-5)
+    assert one["difference"] == pytest.approx(-50)
     assert not two["ok"] and not found["ok"]
-    assert found["full"]["fp"]["accuracy"] == pytest.approx(80) and found["subjects"] == SUBJECTS
+    assert found["fp"]["accuracy"] == pytest.approx(80) and found["subjects"] == SUBJECTS
     assert "MISSED" in text(found)
 
 
@@ -59,11 +62,12 @@ def test_a_failed_training_is_one_line(tmp_path, capsys):
     assert "no such file or folder" in (tmp_path / "out/time/seed-0/parent.log").read_text()
 
 
-def test_every_rival_has_the_schedule_of_its_level(tmp_path):
+def test_all_start_from_the_parent_of_their_split_and_seed(tmp_path):
     first, second = plan("data", ["time", "subject:3"], [0], ["1,1", "2,2", "3,3"], tmp_path)
-    assert len(first) == 2 and len(second) == 10
-    options = {job.name: job.options for job in second if "subject-3" in str(job.folder)}
-    assert options["fp-single"][-6:-4] == ("--levels", "1,1") and options["fp"][-6:-4] == ("--levels", "3,3")
+    assert len(first) == 2 and len(second) == 8
+    for job in second:
+        assert job.options[job.options.index("--start") + 1] == str(job.folder / "parent.safetensors")
+    assert {job.folder.parent.name for job in first} == {"time", "subject-3"}
 
 
 def test_the_interval_covers_what_a_normal_sample_would():
@@ -84,3 +88,25 @@ def test_the_interval_covers_what_a_normal_sample_would():
 def test_bad_options(options, message, capsys):
     assert main(["bench", "accuracy", "--data", "d", *options]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_the_picture_shows_every_row(results):
+    found = compare(results, ["time"], [0, 1], ["2,2", "1,1"])
+    root = ElementTree.fromstring(picture([found, found | {"split": "subject"}]))
+    assert len(root.findall("{*}circle")) == 6
+    assert {"time split", "subject split"} <= {text.text for text in root.findall("{*}text")}
+
+
+def test_shipped_models_carry_what_was_measured(results, tmp_path):
+    rng = np.random.default_rng(1)
+    units = FloatWeights(weight_ih=rng.normal(size=(8, 3)), weight_hh=rng.normal(size=(8, 2)), bias=np.zeros(8),
+                         head_weight=rng.normal(size=(2, 2)), head_bias=np.zeros(2))  # fmt: skip
+    for name in SHIPPED:
+        model_file = ModelFile(preset="fp", float_weights=units, card={"seed": 0})
+        save_model(results / f"time/seed-0/{name}.safetensors", model_file)
+    found = compare(results, ["time"], [0, 1], ["2,2", "1,1"])
+    ship(results, tmp_path, [found])
+    card = load_model(tmp_path / "eeg-2-2.safetensors").card
+    assert card["seed"] == 0 and card["time split"]["difference"] == -5.0 and "ODC-By" in card["origin of the data"]
+    assert json.loads((tmp_path / "eeg-2-2.card.json").read_text()) == card
+    assert load_model(tmp_path / "eeg-fp.safetensors").card["time split"]["accuracy"] == 80.0
