@@ -13,7 +13,7 @@ from .vectors import write_case
 __all__ = ["Verdict", "chosen_simulator", "run_seed"]
 
 # Above this cost Verilator, with its seconds of compilation, ends earlier than Amaranth's simulator.
-_AMARANTH_COST = 1.5e6
+_AMARANTH_COST = 3.5e6
 
 
 @dataclass(frozen=True, kw_only=True)

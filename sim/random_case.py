@@ -90,6 +90,9 @@ class RandomCase:
         folding = self.folding
         size = 4 * folding.rows * (folding.weight_planes * schedule.levels * folding.lanes + 40) + 1000
         size += 8 * schedule.levels * self.spec.columns
+        # Decoders of many levels are long tables, which the event-driven simulators feel.
+        tables = (self.spec.cell_levels, self.spec.hidden_levels, *[self.spec.gate_levels] * 4)
+        size += 30 * sum(1 << levels for levels in tables)
         return self.case.steps * max(schedule.groups * schedule.group_cycles, self.spec.columns) * size
 
     def run_settings(self):
