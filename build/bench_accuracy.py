@@ -172,11 +172,15 @@ def compare(out, splits, seeds, levels):
     for level in levels:
         own, auc = per_subject(out, splits, seeds, file_name(level))
         difference = 100 * (own - full)
-        row = {"levels": level} | _figures(own, auc) | {
-            "difference": float(difference.mean()),
-            "difference_interval": interval(difference),
-            "difference_by_seed": difference.mean(0).tolist(),
-        }
+        row = (
+            {"levels": level}
+            | _figures(own, auc)
+            | {
+                "difference": float(difference.mean()),
+                "difference_interval": interval(difference),
+                "difference_by_seed": difference.mean(0).tolist(),
+            }
+        )
         if splits == ["time"] and level in LIMITS:
             row |= {"limit": LIMITS[level], "ok": row["difference"] >= LIMITS[level]}
         rows.append(row)

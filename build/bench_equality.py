@@ -79,8 +79,7 @@ def text(figures):
     for entry in figures["data"]:
         speed = f"{entry['cycles_per_step']:.1f} cycles a step, {entry['steps_per_wall_second']:.0f} steps a second"
         lines.append(
-            f"{entry['model']:<18}{entry['windows']} windows, {entry['steps']} steps: "
-            f"{entry['mismatches']} mismatches, {speed}"
+            f"{entry['model']:<18}{entry['windows']} windows, {entry['steps']} steps: {entry['mismatches']} mismatches, {speed}"
         )
     for failure in figures["failures"]:
         lines += [f"seed {failure['seed']} ({failure['what']}) in {failure['simulator']}: {failure['command']}"]

@@ -130,11 +130,15 @@ def _verification(found):
     parts = []
     simulated, evaluated = found.get("simulate"), found.get("eval")
     if simulated:
+        cycles = ""
+        if simulated["cycles_per_step"] is not None:  # one step alone has no distance to the next
+            cycles = (
+                f" {simulated['cycles_per_step']:.1f} cycles a step measured, {simulated['ideal_cycles_per_step']} if nothing "
+                f"waited (utilization {simulated['utilization']:.3f})."
+            )
         parts.append(
             f"<p>{simulated['simulator']}: {simulated['windows']} windows, {simulated['steps']} steps, every named signal "
-            f"of the golden model compared: <b>{simulated['mismatches']} mismatches</b>. "
-            f"{simulated['cycles_per_step']:.1f} cycles a step measured, {simulated['ideal_cycles_per_step']} if nothing "
-            f"waited (utilization {simulated['utilization']:.3f}).</p>"
+            f"of the golden model compared: <b>{simulated['mismatches']} mismatches</b>.{cycles}</p>"
         )
     else:
         parts.append("<p>Not simulated yet: run <code>mubinn simulate</code>.</p>")

@@ -40,9 +40,7 @@ class Synthesis:
         return vars(self).copy()
 
 
-def synthesize(
-    directory, target: Target, *, clock_mhz=None, seed=1, allow_timing_fail=False, limit_s=1800, progress=None
-):
+def synthesize(directory, target: Target, *, clock_mhz=None, seed=1, allow_timing_fail=False, limit_s=1800, progress=None):
     """Yosys and nextpnr on the core behind its byte-wide bus, so that it fits the package's pins.
 
     Parameters
@@ -100,9 +98,7 @@ def synthesize(
             raise ToolError(f"{target.program} did not report {name} ({target.cells[name]}): {report_path}")
     fmax = min(clock["achieved"] for clock in report["fmax"].values())
     if fmax < clock_mhz and not allow_timing_fail:
-        raise ToolError(
-            f"{target.name}: clock must reach {clock_mhz:g} MHz, got {fmax:.2f} MHz; log: {work / 'nextpnr.log'}"
-        )
+        raise ToolError(f"{target.name}: clock must reach {clock_mhz:g} MHz, got {fmax:.2f} MHz; log: {work / 'nextpnr.log'}")
     cycles = manifest["predicted_cycles_per_step"]
     return Synthesis(
         target=target.name,
@@ -156,12 +152,8 @@ def _check_fit(manifest, target, cells):
         and t.capacity["dsps"] >= cells["dsps"]
         and t.name != target.name
     ]
-    memory = (
-        f"; its weights alone are {manifest['weight_bits']} bits" if cells["brams"] > target.capacity["brams"] else ""
-    )
-    would = (
-        f"would fit: {', '.join(larger)}, or fewer levels, lanes or multipliers" if larger else "no target is larger"
-    )
+    memory = f"; its weights alone are {manifest['weight_bits']} bits" if cells["brams"] > target.capacity["brams"] else ""
+    would = f"would fit: {', '.join(larger)}, or fewer levels, lanes or multipliers" if larger else "no target is larger"
     raise UserError(f"{target.name}: the design needs {', '.join(over)}{memory}; {would}")
 
 
@@ -178,9 +170,7 @@ def _report(path, log, log_path, target):
 
 def _critical_path(report):
     """Where the slowest register-to-register path begins and ends, and its delay in ns."""
-    paths = [
-        p for p in report.get("critical_paths", ()) if p["from"].startswith("posedge") and p["to"].startswith("posedge")
-    ]
+    paths = [p for p in report.get("critical_paths", ()) if p["from"].startswith("posedge") and p["to"].startswith("posedge")]
     result = []
     for path in paths:
         steps = path["path"]

@@ -72,8 +72,6 @@ def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,)):
         raise ToolError(f"{tool} did not end within {limit_s:.0f} s; log: {path}") from None
     text = path.read_text(errors="replace")
     if done.returncode not in accept:
-        errors = (
-            [line.strip() for line in text.splitlines() if "ERROR" in line] or text.splitlines()[-1:] or ["no output"]
-        )
+        errors = [line.strip() for line in text.splitlines() if "ERROR" in line] or text.splitlines()[-1:] or ["no output"]
         raise ToolError(f"{tool} failed: {errors[0]}; log: {path}")
     return text

@@ -15,14 +15,10 @@ mubinn simulate out/core --simulator icarus --cocotb"""
 
 def add_arguments(parser):
     parser.add_argument("directory", metavar="DIR", help="folder of mubinn generate")
-    parser.add_argument(
-        "--data", metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample; default: DIR's vectors"
-    )
+    parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample; default: DIR's vectors")
     parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
     parser.add_argument("--simulator", default="verilator", help="verilator (default), icarus or amaranth")
-    parser.add_argument(
-        "--cocotb", action="store_true", help="the bench in Python; without --data only"
-    )
+    parser.add_argument("--cocotb", action="store_true", help="the bench in Python; without --data only")
     parser.add_argument("--windows", type=int, metavar="N", help="only the first N windows")
     parser.add_argument("--stall", type=float, default=0.0, help="share of stalled cycles on both streams, 0 to 0.95")
     parser.add_argument("--seed", type=int, default=1, help="of the stalls, 0 to 2147483647; default 1")

@@ -23,25 +23,19 @@ def add_arguments(parser):
     parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder or .npz")
     parser.add_argument("-o", "--out", required=True, metavar="MODEL", help="model file to write")
     parser.add_argument("--preset", default=Default.preset, metavar="PRESET", help="fp or mubinn2 (default)")
-    parser.add_argument(
-        "--levels", default="2,2", metavar="A,W", help="of activations and weights, 1 to 5; default: 2,2"
-    )
+    parser.add_argument("--levels", default="2,2", metavar="A,W", help="of activations and weights, 1 to 5; default: 2,2")
     parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
     parser.add_argument("--seed", type=int, default=Default.seed, help="decides everything random; default: 0")
     parser.add_argument("--start", metavar="MODEL", help="start from this model's float weights, no float epochs then")
     parser.add_argument("--hidden", type=int, default=Default.hidden_size, metavar="N", help="units; default: 100")
     parser.add_argument("--pool", default=Default.pool, metavar="POOL", help="mean (default) or last")
-    parser.add_argument(
-        "--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4"
-    )
+    parser.add_argument("--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4")
     parser.add_argument("--epochs", metavar="F,W,A,C", help="of the stages float, weights, activations, cell; "
                         "default: 12,2,8,1, and 12,6,14,1 with a single level")  # fmt: skip
     parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
     parser.add_argument("--batch-size", type=int, default=Default.batch_size, metavar="N", help="windows; default: 64")
     parser.add_argument("--lr", type=float, default=Default.lr, help=f"highest learning rate; default: {Default.lr:g}")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="of torch; other numbers may round otherwise; default: 1"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="of torch; other numbers may round otherwise; default: 1")
 
 
 def run(args):
@@ -94,9 +88,7 @@ def run(args):
     for name in ("validation", "test"):
         figures = getattr(result, name)
         if figures:
-            print(
-                f"{name:<11} {figures['windows']:5} windows  accuracy {figures['accuracy']:.4f}  AUC {figures['auc']:.4f}"
-            )
+            print(f"{name:<11} {figures['windows']:5} windows  accuracy {figures['accuracy']:.4f}  AUC {figures['auc']:.4f}")
     return vars(result) | {"preset": config.preset, "levels": config.levels, "split": config.split, "seed": config.seed}
 
 

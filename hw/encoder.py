@@ -31,9 +31,7 @@ class Encoder(wiring.Component):
             raise ValueError(f"bits must be at least 2, not {bits}")
         self.bits, self.scales = bits, [int(s) for s in scales]
         self.latency = len(self.scales)
-        super().__init__(
-            {"i": In(stream.Signature(signed(bits))), "o": Out(stream.Signature(unsigned(len(self.scales))))}
-        )
+        super().__init__({"i": In(stream.Signature(signed(bits))), "o": Out(stream.Signature(unsigned(len(self.scales))))})
 
     def elaborate(self, platform):
         m = Module()

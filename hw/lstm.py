@@ -67,9 +67,7 @@ class Lstm(wiring.Component):
         self.sequencer = Sequencer(schedule)
         self.dots = DotProducts(schedule)
         self.scale = Scale(schedule, Gammas.of(p, schedule))
-        self.preactivation = PreActivation(
-            schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales
-        )
+        self.preactivation = PreActivation(schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales)
         self.activation = Activation(spec, p.gate_scales)
         self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales)
         self.tanh_c = PiecewiseLinear(spec.cell_table)

@@ -48,7 +48,8 @@ class Scale(wiring.Component):
 
     Batches come in the order x, h of the first pass, x, h of the next; the sums leave after the last h batch. A batch
     takes `schedule.batch_cycles` cycles and may arrive while the one before is under way; the schedule keeps batches of
-    the same kind at least two batches apart. In a window's first step (flag `first`) the h part counts nothing: h is exact zero.
+    the same kind at least two batches apart. In a window's first step (flag `first`) the h part counts nothing, since h is
+    exact zero.
 
     Latency of the last batch to `o` is schedule.batch_cycles + 3 cycles.
 
@@ -142,10 +143,7 @@ class Scale(wiring.Component):
         return m
 
     def _turn_ends(self):
-        return [
-            int(e % self.schedule.item_cycles == self.schedule.item_cycles - 1)
-            for e in range(self.schedule.batch_cycles)
-        ]
+        return [int(e % self.schedule.item_cycles == self.schedule.item_cycles - 1) for e in range(self.schedule.batch_cycles)]
 
     def _turn_starts(self):
         return [int(e % self.schedule.item_cycles == 0) for e in range(self.schedule.batch_cycles)]

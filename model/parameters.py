@@ -96,9 +96,7 @@ class Parameters:
             )
         most = self._greatest_sum()
         if most >= EXACT:
-            raise ParameterError(
-                f"sums of the gates must stay below 2**53, not {most}: too fine binary points or scales"
-            )
+            raise ParameterError(f"sums of the gates must stay below 2**53, not {most}: too fine binary points or scales")
 
     def _greatest_sum(self):
         """No sum of x part, h part and bias at the accumulator's binary point is greater."""

@@ -113,9 +113,7 @@ class LstmSpec:
         if self.z_shift < 0:
             raise SpecError(f"z.fraction must be 0 to {self.acc_fraction} (the accumulator's), not {self.z.fraction}")
         if self.h_fraction > 2 * self.activation_fraction:
-            raise SpecError(
-                f"h_fraction must be 2 to {2 * self.activation_fraction} (o*tanh(c)'s), not {self.h_fraction}"
-            )
+            raise SpecError(f"h_fraction must be 2 to {2 * self.activation_fraction} (o*tanh(c)'s), not {self.h_fraction}")
 
     # Derived numbers -------------------------------------------------------------------------------------------------
 

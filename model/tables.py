@@ -66,9 +66,7 @@ def _table(function, *, input, limit, segments, fraction):
     first = -reach
     positions = np.arange(first, reach + 1, 1 << segment_bits) / (1 << input.fraction)
     knots = round_half_up(function(positions) * (1 << fraction))
-    return Table(
-        input=input, first=first, segment_bits=segment_bits, knots=tuple(int(k) for k in knots), fraction=fraction
-    )
+    return Table(input=input, first=first, segment_bits=segment_bits, knots=tuple(int(k) for k in knots), fraction=fraction)
 
 
 @lru_cache(maxsize=64)

@@ -44,9 +44,7 @@ class _Run:
         self.dut, self.manifest, self.stall = dut, manifest, stall
         self.random = random.Random(seed)
         self.words, self.collector = sample_words(case, manifest), Collector(case, manifest)
-        self.taps = [
-            (tap["name"], getattr(dut, tap["valid"]), getattr(dut, tap["value"])) for tap in manifest["taps"]
-        ]
+        self.taps = [(tap["name"], getattr(dut, tap["valid"]), getattr(dut, tap["value"])) for tap in manifest["taps"]]
         spec = manifest["spec"]
         busy = manifest["ideal_cycles_per_step"] + manifest["latency_cycles"] + spec["input_size"] + spec["hidden_size"]
         self.quiet = 2 * busy + 64

@@ -86,8 +86,7 @@ def early_last(model: Model, x, samples):
     for name in TRACE[1:]:
         case.undefined[name][whole * spec.hidden_size :] = True
     cut = {
-        kind: getattr(case, kind) | {"x_code": getattr(case, kind)["x_code"][:samples]}
-        for kind in ("expected", "undefined")
+        kind: getattr(case, kind) | {"x_code": getattr(case, kind)["x_code"][:samples]} for kind in ("expected", "undefined")
     }
     return _broken(Case(windows=case.windows, samples=case.samples[:samples], **cut), spec)
 

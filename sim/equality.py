@@ -71,9 +71,7 @@ def run_seed(seed, *, simulator, folder, manifest, cache):
         result = run_amaranth(Lstm(case.parameters, case.folding), case.case, **case.run_settings())
     else:
         write_case(folder / "vectors", manifest, case.case)
-        command = build_bench(
-            folder, manifest, simulator=simulator, cache=folder.parent, runtime_cache=cache, quick=True
-        )
+        command = build_bench(folder, manifest, simulator=simulator, cache=folder.parent, runtime_cache=cache, quick=True)
         result = run_bench(command, folder / "vectors", simulator=simulator, **case.run_settings())
     return Verdict(
         seed=seed,

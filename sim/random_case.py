@@ -16,6 +16,7 @@ from .case import Case, early_last, join, make_case, missing_last
 
 __all__ = ["CORNERS", "RandomCase", "random_case", "random_parameters"]
 
+
 def _corner(what, **fixed):
     return {"what": what} | fixed
 

@@ -110,9 +110,7 @@ def simulate(folder, windows=None, *, simulator="verilator", cache=CACHE, limit=
     else:
         x, y = model_file.quantize_input(windows.x[:limit]), windows.y[:limit]
         size = min(CHUNK[simulator], -(-len(x) // jobs))
-        chunks = _in_chunks(
-            one, manifest, model, x, cache=cache, size=size, seed=seed, jobs=jobs, progress=progress
-        )
+        chunks = _in_chunks(one, manifest, model, x, cache=cache, size=size, seed=seed, jobs=jobs, progress=progress)
     return together(chunks, y, simulator, manifest, time.monotonic() - started)
 
 

@@ -24,9 +24,9 @@ _CXX_FLAGS = (
     "-DVM_TRACE_FST=0 -DVM_TRACE_VCD=0 -DVM_TRACE_SAIF=0"
 ).split()
 _VERILATOR_FLAGS = (
-    "--cc --main --timing -O3 --x-assign fast --x-initial fast --no-assert -Wno-fatal -Wno-lint -Wno-style "
-    "--output-split 0"
+    "--cc --main --timing -O3 --x-assign fast --x-initial fast --no-assert -Wno-fatal -Wno-lint -Wno-style --output-split 0"
 ).split()
+
 
 class SimulatorError(Exception):
     """A simulator is missing, failed, or did not end as it must. One line: the program, what it said, what helps."""

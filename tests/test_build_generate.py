@@ -53,9 +53,7 @@ def test_verilog_says_what_made_it_and_what_one_may_do(folder, name):
 
 
 def test_every_module_has_the_prefix(folder):
-    modules = [
-        line.split()[1] for line in (folder / "mubinn_lstm.v").read_text().splitlines() if line.startswith("module ")
-    ]
+    modules = [line.split()[1] for line in (folder / "mubinn_lstm.v").read_text().splitlines() if line.startswith("module ")]
     assert modules and all(m.lstrip("\\").startswith("mubinn_lstm") for m in modules)
 
 

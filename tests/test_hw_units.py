@@ -39,9 +39,7 @@ def test_xnor_dot_counts(lanes, split, seed):
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, size=(30, 2, lanes))
     bits[0], bits[1, 0], bits[1, 1] = 1, 0, 1
-    items = [
-        {k: sum(int(v) << n for n, v in enumerate(row)) for k, row in zip("ab", pair, strict=True)} for pair in bits
-    ]
+    items = [{k: sum(int(v) << n for n, v in enumerate(row)) for k, row in zip("ab", pair, strict=True)} for pair in bits]
     agree = bits[:, 0] == bits[:, 1]
     want = list(zip(agree[:, :split].sum(1).tolist(), agree[:, split:].sum(1).tolist(), strict=True))
     dut = XnorDot(lanes, split=split)
@@ -128,9 +126,7 @@ def test_piecewise_linear_on_every_input(table, bits, fraction, out):
     assert got == table(values).tolist() and latency == {dut.latency}
 
 
-@pytest.mark.parametrize(
-    "scales, offset", [([64], 128), ([85, 43], 128), ([60, 30, 15], 128), ([0, 0], 128), ([200, 90], 0)]
-)
+@pytest.mark.parametrize("scales, offset", [([64], 128), ([85, 43], 128), ([60, 30, 15], 128), ([0, 0], 128), ([200, 90], 0)])
 def test_staircase_is_table_and_encoder(scales, offset):
     """Comparators give the bits of the table followed by the encoder, on every input."""
     table = (sigma_table if offset else tanh_table)(Fixed(bits=10, fraction=6), 8)

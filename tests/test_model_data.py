@@ -516,7 +516,5 @@ def test_real_data(tmp_path):
     # Not by bytes: another scipy may round a sample differently.
     assert np.abs(made.x - kept.x).max() <= SCALE_UV and np.array_equal(made.y, kept.y)
     for k in range(36):
-        (at,) = np.flatnonzero(
-            (test.subject == kept.subject[k]) & (test.y == kept.y[k]) & (test.start == kept.start[k])
-        )
+        (at,) = np.flatnonzero((test.subject == kept.subject[k]) & (test.y == kept.y[k]) & (test.start == kept.start[k]))
         assert np.abs(test.x[at] - kept.x[k]).max() <= SCALE_UV

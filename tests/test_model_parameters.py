@@ -83,9 +83,7 @@ def test_decoding_by_hand():
 
 
 def test_refuses_sums_that_float64_cannot_hold():
-    spec = LstmSpec(
-        input_size=1, hidden_size=512, x=Fixed(bits=12, fraction=0), wx_fraction=0, wh_fraction=24, h_fraction=14
-    )
+    spec = LstmSpec(input_size=1, hidden_size=512, x=Fixed(bits=12, fraction=0), wx_fraction=0, wh_fraction=24, h_fraction=14)
     tensors = random_parameters(spec, 1).tensors()
     tensors["wx_scales"] = np.full((4, 2), 1 << 15)
     tensors["x_scales"] = np.full(2, 1 << 15)

@@ -41,9 +41,7 @@ def test_make_targets():
     environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     for target, last in (("demo", "mubinn demo"), ("test", "python -m pytest")):
         assert f"make {target}" in LINES
-        done = subprocess.run(
-            ["make", "-n", target], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(["make", "-n", target], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and done.stdout.rstrip().endswith(last)
 
 
