@@ -16,6 +16,7 @@ demo: system-demo $(VENV)/.demo
 	$(RUN) mubinn demo
 
 test: system-test $(VENV)/.test
+	$(RUN) python -m ruff check .
 	$(RUN) python -m pytest
 
 $(VENV)/.python:
