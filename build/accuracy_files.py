@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 
-from .paths import write_text
+from .paths import command_line, write_text
 
 __all__ = ["picture", "ship"]
 
@@ -58,6 +59,8 @@ def ship(out, folder, results, *, seed=0):
         source = Path(out) / "time" / f"seed-{seed}" / f"{name}.safetensors"
         model_file = load_model(source)
         card = dict(model_file.card) | {"name": shipped, "origin of the data": ORIGIN}
+        if "command" in card:
+            card["command"] = command_line(shlex.split(card["command"]))
         for result in results:
             rows = {"fp": result["fp"]} | {row["levels"].replace(",", "-"): row for row in result["rows"]}
             if name in rows:

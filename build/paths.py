@@ -1,13 +1,19 @@
 """Files and folders that are written whole or not at all."""
 
 import os
+import shlex
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ["new_folder", "write_bytes", "write_text"]
+__all__ = ["command_line", "new_folder", "write_bytes", "write_text"]
+
+
+def command_line(arguments):
+    """A command to keep beside its result: absolute paths become relative to the working folder, which names no machine."""
+    return shlex.join(os.path.relpath(a) if os.path.isabs(a) else a for a in arguments)
 
 
 def write_bytes(path, data):

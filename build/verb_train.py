@@ -1,6 +1,5 @@
 """`mubinn train`: an LSTM classifier from windows of signals, in full precision or binarized, in a model file."""
 
-import shlex
 import sys
 
 HELP = """\
@@ -47,6 +46,7 @@ def run(args):
     from rich.progress import Progress
 
     from .errors import UserError
+    from .paths import command_line
 
     levels = _numbers(args, "levels", 2)
     epochs = default_epochs(levels) if args.epochs is None else _numbers(args, "epochs", len(STAGES))
@@ -82,7 +82,7 @@ def run(args):
                 bar.update(task, total=event["epochs"] * event["batches"], completed=done,
                            description=f"{event['stage']} {event['loss']:.3f}")  # fmt: skip
 
-        command = shlex.join(["mubinn", "train", *sys.argv[2:]])
+        command = command_line(["mubinn", "train", *sys.argv[2:]])
         result = train(config, args.data, args.out, start=args.start, command=command, progress=show)
     print(f"{result.model}: epoch {result.epoch + 1} kept, {result.seconds:.0f} s; log {result.log}")
     for name in ("validation", "test"):
