@@ -13,6 +13,8 @@ from .tools import run_tool, tool_version
 
 __all__ = ["Synthesis", "synthesize"]
 
+REPORT = "report.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
@@ -74,28 +76,16 @@ def synthesize(directory, target: Target, *, clock_mhz=None, seed=1, allow_timin
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{work}: can't be written: {error.strerror}") from error
-    (progress or (lambda stage: None))("yosys")
-    top = f"{manifest['top']}_bytes"
-    sources = f"../../{manifest['verilog']} ../../{manifest['wrapper']}"
-    script = f"read_verilog {sources}; {target.synth} -top {top} -json core.json; tee -q -o stat.json stat -json"
-    run_tool("yosys", ["-q", "-p", script], cwd=work, log="yosys.log", limit_s=limit_s)
-    cells = _cells(work / "stat.json")
+    say = progress or (lambda stage: None)
+    say("yosys")
+    cells = _mapped(work, manifest, target, limit_s)
     _check_fit(manifest, target, cells)
-    (progress or (lambda stage: None))("nextpnr")
-    arguments = [*target.options, "--json", "core.json", target.output, "core.out", "--report", "report.json"]
-    arguments += ["--freq", f"{clock_mhz:g}", "--seed", str(seed)]
-    if target.constraints:
-        write_text(work / "pins.pcf", "".join(f"set_io {port} {pin}\n" for port, pin in target.pins.items()))
-        arguments += [target.constraints, "pins.pcf"]
-    # nextpnr exits 1 for a missed clock although it has written everything; the report tells.
-    report_path = work / "report.json"
-    report_path.unlink(missing_ok=True)
-    log = run_tool(target.program, arguments, cwd=work, log="nextpnr.log", limit_s=limit_s, accept=(0, 1))
-    report = _report(report_path, log, work / "nextpnr.log", target)
+    say("nextpnr")
+    report = _placed(work, target, clock_mhz=clock_mhz, seed=seed, limit_s=limit_s)
     used = {ours: report["utilization"].get(theirs, {}).get("used") for ours, theirs in target.cells.items()}
     for name, count in used.items():
         if count is None:
-            raise ToolError(f"{target.program} did not report {name} ({target.cells[name]}): {report_path}")
+            raise ToolError(f"{target.program} did not report {name} ({target.cells[name]}): {work / REPORT}")
     fmax = min(clock["achieved"] for clock in report["fmax"].values())
     if fmax < clock_mhz and not allow_timing_fail:
         raise ToolError(f"{target.name}: clock must reach {clock_mhz:g} MHz, got {fmax:.2f} MHz; log: {work / 'nextpnr.log'}")
@@ -115,6 +105,28 @@ def synthesize(directory, target: Target, *, clock_mhz=None, seed=1, allow_timin
         tools=[tool_version("yosys"), tool_version(target.program)],
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def _mapped(work, manifest, target, limit_s):
+    """Yosys: the netlist core.json, and the counts of its cells."""
+    top = f"{manifest['top']}_bytes"
+    sources = f"../../{manifest['verilog']} ../../{manifest['wrapper']}"
+    script = f"read_verilog {sources}; {target.synth} -top {top} -json core.json; tee -q -o stat.json stat -json"
+    run_tool("yosys", ["-q", "-p", script], cwd=work, log="yosys.log", limit_s=limit_s)
+    return _cells(work / "stat.json")
+
+
+def _placed(work, target, *, clock_mhz, seed, limit_s):
+    """nextpnr: the placed and routed design core.out, and its report."""
+    arguments = [*target.options, "--json", "core.json", target.output, "core.out", "--report", REPORT]
+    arguments += ["--freq", f"{clock_mhz:g}", "--seed", str(seed)]
+    if target.constraints:
+        write_text(work / "pins.pcf", "".join(f"set_io {port} {pin}\n" for port, pin in target.pins.items()))
+        arguments += [target.constraints, "pins.pcf"]
+    # nextpnr exits 1 for a missed clock although it has written everything; the report tells.
+    (work / REPORT).unlink(missing_ok=True)
+    log = run_tool(target.program, arguments, cwd=work, log="nextpnr.log", limit_s=limit_s, accept=(0, 1))
+    return _report(work / REPORT, log, work / "nextpnr.log", target)
 
 
 _KINDS = {
