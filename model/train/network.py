@@ -1,5 +1,7 @@
 """The LSTM classifier in PyTorch: full precision, or with its operands binarized stage by stage."""
 
+from statistics import NormalDist
+
 import torch
 from torch import nn
 
@@ -29,6 +31,8 @@ class Classifier(nn.Module):
     input_size, hidden_size, classes : int
     activation_levels, weight_levels : int
         (A, W) of the papers.
+    input_copies : int
+        Inputs side by side that get the same channel: `input_size` is a multiple of it.
     pool : str
         "mean" or "last".
     dropout : float
@@ -44,11 +48,13 @@ class Classifier(nn.Module):
         Share of each tensor's values that the last forward pass gave no gradient (x), or holds at the bound (weights).
     """
 
-    def __init__(self, input_size, hidden_size, classes, *, activation_levels, weight_levels, pool="mean", dropout=0.0):
+    def __init__(self, input_size, hidden_size, classes, *, activation_levels, weight_levels, input_copies=1,
+                 pool="mean", dropout=0.0):  # fmt: skip
         super().__init__()
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.head = nn.Linear(hidden_size, classes)
         self.dropout = nn.Dropout(dropout)
+        self.input_copies = input_copies
         self.levels, self.pool = (activation_levels, weight_levels), pool
         self.stage, self.clipped = "float", {}
         self.z_format, self.cell_format, self.activation_fraction = Fixed(bits=12, fraction=8), Fixed(bits=16, fraction=11), 10
@@ -170,9 +176,15 @@ class Classifier(nn.Module):
 
     def _fit_x(self, x):
         if self.levels[0] == 1:
-            repeats = -(-len(self.x_shift) // len(THRESHOLDS))
+            channels = len(self.x_shift) // self.input_copies
+            if self.input_copies == 1:
+                start = torch.tensor(THRESHOLDS).repeat(-(-channels // len(THRESHOLDS)))[:channels]
+            else:
+                # Equally many samples between neighbouring thresholds, if they were Gaussian.
+                cuts = [NormalDist().inv_cdf((k + 0.5) / self.input_copies) for k in range(self.input_copies)]
+                start = torch.tensor(cuts).repeat_interleave(channels)
             with torch.no_grad():
-                self.x_shift.copy_(torch.tensor(THRESHOLDS).repeat(repeats)[: len(self.x_shift)])
+                self.x_shift.copy_(start)
         self.x_scales.set([fit_scales((x - self.x_shift.detach()).numpy(), self.levels[0])])
 
     def _fit_gates(self, x):
