@@ -36,6 +36,8 @@ def add_arguments(parser):
     parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
     parser.add_argument("--batch-size", type=int, default=Default.batch_size, metavar="N", help="windows; default: 64")
     parser.add_argument("--lr", type=float, default=Default.lr, help=f"highest learning rate; default: {Default.lr:g}")
+    parser.add_argument("--distillation", type=float, default=Default.distillation, metavar="SHARE",
+                        help="0 to 1: of the float parent's scores in the loss, in place of y; default: 1")  # fmt: skip
     parser.add_argument("--threads", type=int, default=1, help="of torch; other numbers may round otherwise; default: 1")
 
 
@@ -69,6 +71,7 @@ def run(args):
         batches=args.batches,
         batch_size=args.batch_size,
         lr=args.lr,
+        distillation=args.distillation,
         **{f"{stage}_epochs": count for stage, count in zip(STAGES, epochs, strict=True)},
     )
     if args.split is not None and data_path(args.data).is_file():

@@ -22,7 +22,8 @@ _INTEGERS = {
     "batches": (1, 1_000_000),
     "batch_size": (1, 65_536),
 }
-_NUMBERS = {"lr": (1e-7, 1.0), "weight_decay": (0.0, 1.0), "dropout": (0.0, 0.9), "noise": (0.0, 10.0), "gain": (0.0, 2.0)}
+_NUMBERS = {"lr": (1e-7, 1.0), "weight_decay": (0.0, 1.0), "dropout": (0.0, 0.9), "noise": (0.0, 10.0), "gain": (0.0, 2.0),
+            "distillation": (0.0, 1.0)}
 
 
 def default_epochs(levels):
@@ -75,6 +76,8 @@ class TrainConfig:
         Of the pooled h.
     noise, gain : float
         Deviation of the white noise added to the normalised samples, and of the logarithm of each channel's gain.
+    distillation : float
+        Share of the float parent's scores, in place of the classes, in the loss once something is quantized.
     """
 
     preset: str = "mubinn2"
@@ -96,6 +99,7 @@ class TrainConfig:
     dropout: float = 0.2
     noise: float = 0.05
     gain: float = 0.1
+    distillation: float = 1.0
 
     def __post_init__(self):
         if self.preset not in PRESETS:

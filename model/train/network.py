@@ -96,6 +96,18 @@ class Classifier(nn.Module):
         }
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
+    def float_twin(self, state):
+        """A full-precision network of the same shape with a `float_state`, for evaluation only."""
+        units, (inputs, classes) = self.lstm.hidden_size, (self.lstm.input_size, self.head.out_features)
+        with torch.random.fork_rng(devices=[]):  # its random start must not shift what this run draws
+            network = Classifier(inputs, units, classes, activation_levels=1, weight_levels=1, pool=self.pool)
+        with torch.no_grad():
+            for mine, name in ((network.lstm.weight_ih_l0, "weight_ih"), (network.lstm.weight_hh_l0, "weight_hh"),
+                               (network.lstm.bias_hh_l0, "bias"), (network.head.weight, "head_weight"),
+                               (network.head.bias, "head_bias")):  # fmt: skip
+                mine.copy_(state[name])
+        return network.eval()
+
     # Forward --------------------------------------------------------------------------------------------------------
 
     def named_weights(self):

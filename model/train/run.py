@@ -18,6 +18,10 @@ __all__ = ["Run"]
 WARM_UP = 40
 """Batches in which the learning rate of a phase rises."""
 LONGEST_GRADIENT = 1.0
+TEMPERATURE = 2.0
+"""Softens the scores that are distilled."""
+MOST_MIXED = 0.5
+"""Share of the power of another window, at most."""
 AVERAGE_DECAY = 0.98
 """Of the parameters' average, a batch: it spans about an epoch."""
 SCALE_RATE, SINGLE_SCALE_RATE = 0.1, 0.5
@@ -59,7 +63,7 @@ class Run:
         self.lengths = [len(stages) for stages in phases]
         self.parent = None if origin is None else self.network.float_state()
         self.position, self.records, self.best, self.optimizer, self.seconds = 0, [], None, None, 0.0
-        self.average = self.progress = None
+        self.average = self.teacher = self.progress = None
 
     def _start_phase(self):
         """A fresh optimizer, and what was best before no longer counts."""
@@ -88,7 +92,7 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["share"]
             x, y = self._batch(rng)
-            loss = torch.nn.functional.cross_entropy(network(x), y)
+            loss = self._loss(x, y)
             self.optimizer.zero_grad()
             loss.backward()
             norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT))
@@ -125,6 +129,26 @@ class Run:
         if self.average:
             self.average.swap(network)
         self.progress({"record": record | {"epochs": len(self.epochs)}})
+
+    def _loss(self, x, y):
+        """Cross entropy with the classes; once something is quantized, with the float parent's scores.
+
+        The parent judges mixtures of two windows as well, of which there are as many as one likes: a network that
+        agrees with it there agrees with it on windows to come, where one that learns the classes again learns other
+        accidents of the training part.
+        """
+        cross_entropy, share = torch.nn.functional.cross_entropy, self.config.distillation
+        if not share or self.network.stage == "float":
+            return cross_entropy(self.network(x), y)
+        if self.teacher is None:
+            self.teacher = self.network.float_twin(self.parent)
+        part = torch.rand(x.shape[1]) * MOST_MIXED
+        x = x * (1 - part).sqrt()[None, :, None] + x[:, torch.randperm(x.shape[1])] * part.sqrt()[None, :, None]
+        with torch.no_grad():
+            wanted = torch.softmax(self.teacher(x) / TEMPERATURE, 1)
+        scores = self.network(x)
+        distilled = cross_entropy(scores / TEMPERATURE, wanted) * TEMPERATURE**2
+        return distilled if share == 1 else (1 - share) * cross_entropy(scores, y) + share * distilled
 
     def _counts(self, position):
         """Whether an epoch may be kept: of the last third of its phase, where the learning rate is low already and a
