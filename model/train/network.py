@@ -156,14 +156,10 @@ class Classifier(nn.Module):
                 "h_scales": self.h_scales()[0],
                 "gates": gate_staircase(self.gate_integers(), self.gate_scales.reach().numpy(), z=self.z_format,
                                         activation_fraction=self.activation_fraction, width=units),
-                "outputs": output_staircase(h_integers[0], fraction, self._reach_of_h(), width=units),
+                "outputs": output_staircase(h_integers[0], fraction, self.h_scales.reach().item(), width=units),
                 "cell": self.cell_format if self.quantizes("cell") else None,
             }  # fmt: skip
         return recurrence(torch.nn.functional.linear(x, wx, bias), wh, **extra)
-
-    def _reach_of_h(self):
-        """o * tanh(c) is below 1 anyway: several levels let all of it move."""
-        return self.h_scales.reach().item() if self.levels[0] == 1 else 1.0
 
     def forward(self, x):
         """Scores [batch, classes]."""
