@@ -30,7 +30,7 @@ def add_arguments(parser):
     parser.add_argument("--pool", default=Default.pool, metavar="POOL", help="mean (default) or last")
     parser.add_argument("--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4")
     parser.add_argument("--epochs", metavar="F,W,A,C", help="of the stages float, weights, activations, cell; "
-                        "default: 12,2,12,1, and 12,6,24,1 with a single level")  # fmt: skip
+                        "default: 12,2,12,1; 12,2,24,1 with two levels; 12,6,24,1 with one")  # fmt: skip
     parser.add_argument("--input-copies", type=int, metavar="N", help="inputs that each channel is given to, each with a "
                         "learned threshold; default: 1, and 3 with a single activation level")  # fmt: skip
     parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
@@ -53,10 +53,8 @@ def run(args):
     from .paths import command_line
 
     levels = _numbers(args, "levels", 2)
-    epochs = default_epochs(levels) if args.epochs is None else _numbers(args, "epochs", len(STAGES))
-    copies = args.input_copies
-    if copies is None:
-        copies = default_copies(levels) if args.preset != "fp" else 1
+    epochs = default_epochs(args.preset, levels) if args.epochs is None else _numbers(args, "epochs", len(STAGES))
+    copies = default_copies(args.preset, levels) if args.input_copies is None else args.input_copies
     if not 1 <= args.threads <= 256:
         raise UserError(f"--threads must be 1 to 256, not {args.threads}")
     config = TrainConfig(
