@@ -1,5 +1,7 @@
 """Sequencer: which word is read in which cycle."""
 
+from itertools import pairwise
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -66,20 +68,14 @@ class Sequencer(wiring.Component):
         s, spec = self.schedule, self.schedule.spec
         slot, number, group = Signal(range(s.pass_cycles)), Signal(range(s.passes)), Signal(range(s.groups))
         last_slot, last_pass, last_group = slot == s.pass_cycles - 1, number == s.passes - 1, group == s.groups - 1
-        starts_group = (slot == 0) & (number == 0)
 
-        # Units issued but not written yet; those of the step before are the oldest. A word that needs n of them may go when
-        # at most hidden_size - n are missing.
-        most = 2 * spec.hidden_size + s.folding.rows
-        missing = Signal(range(most + 1))
-        allowed = lookup(
-            m,
-            slot,
-            [spec.hidden_size - s.units_needed(w) for w in range(s.words)],
-            name="allowed",
-            shape=missing.shape(),
-        )
-        waits = ~self.first & (group == 0) & (number == 0) & (slot < s.words) & (missing > allowed)
+        # h codes of the step before that are written, less those that the slot's word needs. Counted on through the steps: a
+        # step's own codes count from the end of its first pass, while late ones of the window before still come.
+        needs = [s.units_needed(min(w, s.words - 1)) for w in range(s.pass_cycles)] + [spec.hidden_size + s.units_needed(0)]
+        more = lookup(m, slot, [b - a for a, b in pairwise(needs)], name="more")
+        ahead = Signal(range(-2 * spec.hidden_size, spec.hidden_size + 1), init=spec.hidden_size - needs[0])
+        guarded, starts_group = Signal(init=1), Signal(init=1)
+        waits = guarded & ~self.first & (ahead < 0)
         go = Signal()
         m.d.comb += [
             go.eq(self.ready & ~waits & ~(starts_group & self.hold)),
@@ -90,17 +86,21 @@ class Sequencer(wiring.Component):
             self.group.eq(go & starts_group),
         ]
         padded = s.groups * s.folding.rows - spec.hidden_size
-        m.d.comb += self.units.eq(Mux(last_group, s.folding.rows - padded, s.folding.rows))
-        ends_group = go & last_slot & last_pass
-        m.d.comb += self.done.eq(ends_group & last_group)
-        m.d.sync += missing.eq(missing + Mux(ends_group, self.units, 0) - self.written)
+        m.d.comb += [
+            self.units.eq(Mux(last_group, s.folding.rows - padded, s.folding.rows)),
+            self.done.eq(go & last_slot & last_pass & last_group),
+        ]
+        # Both outcomes are ready before `go` is: it comes late.
+        stays, moves = Signal.like(ahead), Signal.like(ahead)
+        m.d.comb += [stays.eq(ahead + self.written), moves.eq(stays - Mux(guarded, more, 0))]
+        m.d.sync += ahead.eq(Mux(go, moves, stays))
         with m.If(self.valid):
             ends = self.address == s.groups * s.passes * s.words - 1
             m.d.sync += self.address.eq(Mux(ends, 0, self.address + 1))
         with m.If(go):
-            m.d.sync += slot.eq(Mux(last_slot, 0, slot + 1))
+            m.d.sync += [slot.eq(Mux(last_slot, 0, slot + 1)), starts_group.eq(last_slot & last_pass)]
             with m.If(last_slot):
-                m.d.sync += number.eq(Mux(last_pass, 0, number + 1))
+                m.d.sync += [number.eq(Mux(last_pass, 0, number + 1)), guarded.eq(last_pass & last_group)]
                 with m.If(last_pass):
                     m.d.sync += group.eq(Mux(last_group, 0, group + 1))
         return m
