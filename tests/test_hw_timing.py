@@ -1,0 +1,64 @@
+"""Cycles of a step: the timeline against the hardware, to the cycle, for foldings that wait, read ahead, or never wait."""
+
+import numpy as np
+import pytest
+from hw_bench import simulate
+from model_cases import random_parameters
+from mubinn.hw import Lstm
+from mubinn.model.folding import Folding, Schedule
+from mubinn.model.spec import LstmSpec
+
+STEPS = 9
+
+
+def ends_of_steps(core, steps):
+    """Cycles in which steps end in the hardware, inputs always there, results always taken."""
+    ends, rng = [], np.random.default_rng(1)
+
+    async def bench(ctx):
+        ctx.set(core.i.valid, 1)
+        ctx.set(core.o.ready, 1)
+        for cycle in range(100_000):
+            ctx.set(core.i.p.x, int(rng.integers(core.spec.x.low, core.spec.x.high + 1)))
+            if ctx.get(core.sequencer.done):
+                ends.append(cycle)
+                if len(ends) == steps:
+                    return
+            await ctx.tick()
+        raise AssertionError("no end")
+
+    simulate(core, bench)
+    return np.diff(ends).tolist()
+
+
+def random_case(seed):
+    rng = np.random.default_rng(seed)
+    spec = LstmSpec(
+        input_size=int(rng.integers(1, 6)),
+        hidden_size=int(rng.integers(2, 24)),
+        classes=int(rng.choice([0, 2])),
+        weight_levels=int(rng.integers(1, 4)),
+        input_levels=int(rng.integers(1, 3)),
+        hidden_levels=int(rng.integers(1, 3)),
+    )
+    folding = Folding(
+        rows=int(rng.integers(1, min(4, spec.hidden_size) + 1)),
+        lanes=int(rng.integers(1, spec.columns + 1)),
+        weight_planes=int(rng.integers(1, spec.weight_levels + 1)),
+        scale_mults=int(rng.integers(1, 20)),
+        ahead=int(rng.integers(0, 5)),
+    )
+    return spec, folding
+
+
+@pytest.mark.parametrize("seed", range(1, 25))
+def test_steps_take_the_predicted_cycles(seed):
+    spec, folding = random_case(seed)
+    core = Lstm(random_parameters(spec, seed), folding)
+    assert core.schedule.ideal_cycles_per_step == core.schedule.groups * core.schedule.group_cycles  # the beats don't decide
+    timeline = core.timeline()
+    predicted = []
+    for _ in range(STEPS):
+        timeline.step()
+        predicted.append(timeline.cycle)
+    assert ends_of_steps(core, STEPS) == np.diff(predicted).tolist()
