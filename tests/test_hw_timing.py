@@ -5,7 +5,7 @@ import pytest
 from hw_bench import simulate
 from model_cases import random_parameters
 from mubinn.hw import Lstm
-from mubinn.model.folding import Folding, Schedule
+from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
 
 STEPS = 9
