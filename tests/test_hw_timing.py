@@ -2,33 +2,13 @@
 
 import numpy as np
 import pytest
-from hw_bench import simulate
 from model_cases import random_parameters
 from mubinn.hw import Lstm
 from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
+from mubinn.sim.stopwatch import step_cycles
 
 STEPS = 9
-
-
-def ends_of_steps(core, steps):
-    """Cycles in which steps end in the hardware, inputs always there, results always taken."""
-    ends, rng = [], np.random.default_rng(1)
-
-    async def bench(ctx):
-        ctx.set(core.i.valid, 1)
-        ctx.set(core.o.ready, 1)
-        for cycle in range(100_000):
-            ctx.set(core.i.p.x, int(rng.integers(core.spec.x.low, core.spec.x.high + 1)))
-            if ctx.get(core.sequencer.done):
-                ends.append(cycle)
-                if len(ends) == steps:
-                    return
-            await ctx.tick()
-        raise AssertionError("no end")
-
-    simulate(core, bench)
-    return np.diff(ends).tolist()
 
 
 def random_case(seed):
@@ -61,4 +41,4 @@ def test_steps_take_the_predicted_cycles(seed):
     for _ in range(STEPS):
         timeline.step()
         predicted.append(timeline.cycle)
-    assert ends_of_steps(core, STEPS) == np.diff(predicted).tolist()
+    assert step_cycles(core, STEPS) == np.diff(predicted).tolist()
