@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,10 +14,10 @@ HELP = """\
 Train full precision and every pair of levels with each seed, and compare them on the test windows: the mean difference of
 accuracy, golden integer model minus full precision, with a 95 % interval (bootstrap over subjects, then seeds).
 
-All of one seed and split start from the same float model (parent) and go on over the same windows with the same
-learning rates; full precision is among them. Only a single level goes on for 21 epochs in place of 11. Trainings that are
-done already are not repeated, and an interrupted one goes on where it was. Exits 1 where a mean difference on the time
-split is below its limit: (3,3) -1.0, (2,2) -2.0, (1,1) -4.0 points. On one core a training takes two to four minutes."""
+The binarized models of a seed and split start from its full-precision model and learn, over the same windows, to judge as it
+does. Trainings that are done already are not repeated, and an interrupted one goes on where it was. Exits 1 where a mean
+difference on the time split is below its limit: (3,3) -1.0, (2,2) -2.0, (1,1) -4.0 points. On one core a training takes two
+to five minutes."""
 EXAMPLE = """
 mubinn bench accuracy --data ../shared/data/eegmat --split time --seeds 0,1,2 --jobs 2
 mubinn bench accuracy --data ../shared/data/eegmat --split subject --seeds 0 --levels 2,2 3,3"""
@@ -79,18 +80,18 @@ def file_name(level):
 
 
 def plan(data, splits, seeds, levels, out):
-    """(parents, the rest) as lists of jobs; the rest start from their parent."""
+    """(full precision, the rest) as lists of jobs; the rest start from full precision."""
     first, second = [], []
     for seed in seeds:
         for split in splits:
             folder = Path(out) / split.replace(":", "-") / f"seed-{seed}"
             common = ("--data", str(data), "--split", split, "--seed", str(seed))
-            parent = folder / "parent.safetensors"
-            first.append(Job(folder, "parent", (*common, "--preset", "fp", "--epochs", "12,0,0,0", "-o", str(parent))))
-            kinds = {"fp": ("--preset", "fp")} | {file_name(level): ("--levels", level) for level in levels}
-            for name, kind in kinds.items():
-                options = (*common, *kind, "--start", str(parent), "-o", str(folder / f"{name}.safetensors"))
-                second.append(Job(folder, name, options))
+            full = folder / "fp.safetensors"
+            first.append(Job(folder, "fp", (*common, "--preset", "fp", "-o", str(full))))
+            for level in levels:
+                name = file_name(level)
+                options = ("--levels", level, "--start", str(full), "-o", str(folder / f"{name}.safetensors"))
+                second.append(Job(folder, name, (*common, *options)))
     return first, second
 
 
@@ -109,6 +110,9 @@ def run(args):
     for name, low, high in (("jobs", 1, 64), ("folds", 1, FOLDS)):
         if not low <= getattr(args, name) <= high:
             raise UserError(f"--{name} must be {low} to {high}, not {getattr(args, name)}")
+    for level in args.levels:
+        if not re.fullmatch(r"[1-5],[1-5]", level):
+            raise UserError(f"--levels must be A,W pairs, each 1 to 5, not {level!r}")
     splits = ["time"] if args.split == "time" else [f"subject:{fold}" for fold in range(args.folds)]
     stages = plan(args.data, splits, seeds, args.levels, args.out)
     with Progress(console=Console(stderr=True), transient=True) as bar, ThreadPoolExecutor(args.jobs) as pool:

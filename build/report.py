@@ -244,7 +244,7 @@ def _one_window(model_file):
 
     spec = model_file.spec
     windows = load_windows(data_path("eeg-sample"))
-    if windows.x.shape[2] != spec.input_size or model_file.preprocess is None:
+    if model_file.preprocess is None or windows.x.shape[2] != model_file.channel_count:
         rng = np.random.default_rng(0)
         x, title = rng.integers(spec.x.low, spec.x.high + 1, size=(1, 50, spec.input_size)), "random samples"
     else:

@@ -30,16 +30,20 @@ def add_arguments(parser):
     parser.add_argument("--pool", default=Default.pool, metavar="POOL", help="mean (default) or last")
     parser.add_argument("--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4")
     parser.add_argument("--epochs", metavar="F,W,A,C", help="of the stages float, weights, activations, cell; "
-                        "default: 12,2,8,1, and 12,6,14,1 with a single level")  # fmt: skip
+                        "default: 12,2,12,1, and 12,6,24,1 with a single level")  # fmt: skip
+    parser.add_argument("--input-copies", type=int, metavar="N", help="inputs that each channel is given to, each with a "
+                        "learned threshold; default: 1, and 3 with a single activation level")  # fmt: skip
     parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
     parser.add_argument("--batch-size", type=int, default=Default.batch_size, metavar="N", help="windows; default: 64")
     parser.add_argument("--lr", type=float, default=Default.lr, help=f"highest learning rate; default: {Default.lr:g}")
+    parser.add_argument("--distillation", type=float, default=Default.distillation, metavar="SHARE",
+                        help="0 to 1: of the float parent's scores in the loss, in place of y; default: 1")  # fmt: skip
     parser.add_argument("--threads", type=int, default=1, help="of torch; other numbers may round otherwise; default: 1")
 
 
 def run(args):
     import torch
-    from mubinn.model.train.config import TrainConfig, default_epochs
+    from mubinn.model.train.config import TrainConfig, default_copies, default_epochs
     from mubinn.model.train.loop import train
     from mubinn.model.zoo import data_path
     from rich.console import Console
@@ -50,6 +54,9 @@ def run(args):
 
     levels = _numbers(args, "levels", 2)
     epochs = default_epochs(levels) if args.epochs is None else _numbers(args, "epochs", len(STAGES))
+    copies = args.input_copies
+    if copies is None:
+        copies = default_copies(levels) if args.preset != "fp" else 1
     if not 1 <= args.threads <= 256:
         raise UserError(f"--threads must be 1 to 256, not {args.threads}")
     config = TrainConfig(
@@ -58,11 +65,13 @@ def run(args):
         split=args.split or "time",
         seed=args.seed,
         hidden_size=args.hidden,
+        input_copies=copies,
         pool=args.pool,
         decimation=args.decimation,
         batches=args.batches,
         batch_size=args.batch_size,
         lr=args.lr,
+        distillation=args.distillation,
         **{f"{stage}_epochs": count for stage, count in zip(STAGES, epochs, strict=True)},
     )
     if args.split is not None and data_path(args.data).is_file():

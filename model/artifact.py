@@ -42,7 +42,8 @@ class Preprocess:
     Parameters
     ----------
     channels : tuple of str
-        Names in the order of the network's inputs.
+        Names in the order of the network's inputs. A channel may be named several times: it is given to as many inputs,
+        each with a mean of its own, which is where a single level cuts it.
     fs : float
         Steps of the network a second, Hz, above 0; the recording's rate is `fs * decimation`.
     decimation : int
@@ -83,11 +84,18 @@ class Preprocess:
                 if not ok(value):
                     raise ArtifactError(f"preprocess.{name} must be {rule}, not {value}")
 
+    @property
+    def sources(self):
+        """The channels a recording must have: each name once."""
+        return tuple(dict.fromkeys(self.channels))
+
     def apply(self, x):
-        """Normalised float64 samples of x [..., channels] in microvolt, at `fs` already."""
-        x = np.asarray(x, dtype=np.float64)
-        if x.shape[-1:] != (len(self.channels),):
-            raise ArtifactError(f"x must end in {len(self.channels)} channels, not {list(x.shape)}")
+        """Normalised float64 samples [..., inputs] of x [..., sources] in microvolt, at `fs` already."""
+        x, sources = np.asarray(x, dtype=np.float64), self.sources
+        if x.shape[-1:] != (len(sources),):
+            raise ArtifactError(f"x must end in {len(sources)} channels, not {list(x.shape)}")
+        if len(sources) != len(self.channels):
+            x = x[..., [sources.index(name) for name in self.channels]]
         return (x - np.array(self.mean)) / np.array(self.std)
 
 
@@ -141,6 +149,11 @@ class ModelFile:
             raise ArtifactError(f"card must be a JSON object, not {type(self.card).__name__}")
 
     @property
+    def channel_count(self):
+        """Channels of the samples it is given; `input_size` is more where channels go to several inputs."""
+        return self.input_size if self.preprocess is None else len(self.preprocess.sources)
+
+    @property
     def input_size(self):
         """Channels of a sample."""
         return (self.float_weights if self.parameters is None else self.parameters.spec).input_size
@@ -165,11 +178,13 @@ class ModelFile:
         return self.parameters
 
     def normalise(self, x):
-        """Float64 samples as the network takes them, from x [..., input_size] in microvolt."""
+        """Float64 samples [..., input_size] as the network takes them, from x [..., channel_count] in microvolt."""
         return np.asarray(x, dtype=np.float64) if self.preprocess is None else self.preprocess.apply(x)
 
     def quantize_input(self, x):
-        """Integers in the format `spec.x` from x [..., input_size] in microvolt: preprocess, round half up, saturate.
+        """Integers [..., input_size] in the format `spec.x` from x [..., channel_count] in microvolt.
+
+        Preprocess, round half up, saturate.
 
         Raises ArtifactError for a sample that is not finite.
         """

@@ -19,7 +19,7 @@ def load_for(model_file, path):
     an .npz. DataError where channels or rate are not the model's."""
     path, preprocess = data_path(path), model_file.preprocess
     if path.is_dir():
-        names = preprocess.channels if preprocess else ()
+        names = preprocess.sources if preprocess else ()
         recordings = load_eegmat(path, channels=20 if REFERENCE in names else 19)
         recordings = decimate(recordings, preprocess.decimation if preprocess else 1)
         if preprocess and recordings.channels != names:
@@ -29,8 +29,9 @@ def load_for(model_file, path):
     else:
         recordings = load_windows(path)
         fs, inputs = recordings.fs, recordings.x.shape[2]
-    if inputs != model_file.input_size:
-        raise DataError(f"{path}: x must have the model's {model_file.input_size} inputs, not {inputs}")
+    wanted = model_file.channel_count
+    if inputs != wanted:
+        raise DataError(f"{path}: x must have the model's {wanted} inputs, not {inputs}")
     if preprocess and fs is not None and not np.isclose(fs, preprocess.fs, rtol=1e-6, atol=0):
         raise DataError(f"{path}: fs must be the model's {preprocess.fs:g} Hz, not {fs:g}")
     return recordings
@@ -105,8 +106,8 @@ def evaluate(model_file, windows, *, batch=128, progress=lambda done, total: Non
         raise DataError("classes must be at least 1 to judge labels: this model has no head")
     if windows.y.max() >= model_file.classes:
         raise DataError(f"y must be 0 to {model_file.classes - 1}, the model's classes, not {windows.y.max()}")
-    if windows.x.shape[2] != model_file.input_size:
-        raise DataError(f"x must have the model's {model_file.input_size} inputs, not {windows.x.shape[2]}")
+    if windows.x.shape[2] != model_file.channel_count:
+        raise DataError(f"x must have the model's {model_file.channel_count} inputs, not {windows.x.shape[2]}")
     golden = None if model_file.parameters is None else model_file.model()
     if golden and windows.steps > golden.spec.max_steps:
         raise DataError(f"x must have at most the model's {golden.spec.max_steps} steps a window, not {windows.steps}")

@@ -85,6 +85,17 @@ def test_input_by_hand():
     assert found.label.shape == (2,)
 
 
+def test_a_channel_given_to_several_inputs():
+    again = Preprocess(channels=("a", "b", "a"), fs=125, decimation=1, mean=(1.0, 0.0, -1.0), std=(2.0, 1.0, 4.0))
+    assert again.sources == ("a", "b")
+    assert again.apply([[3.0, 5.0]]).tolist() == [[1.0, 5.0, 1.0]]
+    m = dataclasses.replace(random_model_file(1, input_size=3), preprocess=again)
+    assert (m.input_size, m.channel_count) == (3, 2)
+    assert m.quantize_input([[3.0, 5.0]]).tolist() == [[128, 640, 128]]
+    with pytest.raises(ArtifactError, match=r"^x must end in 2 channels, not \[1, 3\]$"):
+        again.apply(np.zeros((1, 3)))
+
+
 def test_input_refuses():
     m = random_model_file(1, input_size=2)
     with refuses("x must be finite"):

@@ -30,7 +30,6 @@ def write(out, split, seed, name, right):
 def results(tmp_path):
     """Two seeds: full precision has 8 of 10 right, (2,2) one less for every other subject, (1,1) five less."""
     for seed in (0, 1):
-        write(tmp_path, "time", seed, "parent", [7] * SUBJECTS)
         write(tmp_path, "time", seed, "fp", [8] * SUBJECTS)
         write(tmp_path, "time", seed, "2-2", [8 - k % 2 for k in range(SUBJECTS)])
         write(tmp_path, "time", seed, "1-1", [3] * SUBJECTS)
@@ -58,15 +57,15 @@ def test_the_verb_uses_what_is_there(results, capsys):
 def test_a_failed_training_is_one_line(tmp_path, capsys):
     command = ["bench", "accuracy", "--data", str(tmp_path / "none"), "--seeds", "0", "--out", str(tmp_path / "out")]
     assert main(command) == 1
-    assert "parent.log: mubinn train exited with 1, the log says why" in capsys.readouterr().err
-    assert "no such file or folder" in (tmp_path / "out/time/seed-0/parent.log").read_text()
+    assert "fp.log: mubinn train exited with 1, the log says why" in capsys.readouterr().err
+    assert "no such file or folder" in (tmp_path / "out/time/seed-0/fp.log").read_text()
 
 
-def test_all_start_from_the_parent_of_their_split_and_seed(tmp_path):
+def test_all_start_from_full_precision_of_their_split_and_seed(tmp_path):
     first, second = plan("data", ["time", "subject:3"], [0], ["1,1", "2,2", "3,3"], tmp_path)
-    assert len(first) == 2 and len(second) == 8
+    assert len(first) == 2 and len(second) == 6
     for job in second:
-        assert job.options[job.options.index("--start") + 1] == str(job.folder / "parent.safetensors")
+        assert job.options[job.options.index("--start") + 1] == str(job.folder / "fp.safetensors")
     assert {job.folder.parent.name for job in first} == {"time", "subject-3"}
 
 

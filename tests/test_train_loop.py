@@ -63,6 +63,15 @@ def test_a_run_writes_a_model_that_eval_reads(windows, tmp_path, levels):
     assert not list(tmp_path.glob("*.checkpoint")) and not list(tmp_path.glob(".*"))
 
 
+def test_a_run_whose_inputs_share_channels(windows, tmp_path):
+    result = train(config(levels=(1, 2), input_copies=2), windows, tmp_path / "m.safetensors")
+    model_file = load_model(result.model)
+    assert (model_file.input_size, model_file.channel_count) == (6, 3)
+    mean = np.array(model_file.preprocess.mean).reshape(2, 3)
+    assert (mean[0] < mean[1]).all()  # each copy has a threshold of its own
+    assert evaluate(model_file, load_test(model_file, windows)).figures()["windows"] == 60
+
+
 def test_it_learns(windows, tmp_path):
     rate = config(preset="fp", float_epochs=10, weight_epochs=0, activation_epochs=0, cell_epochs=0, batches=15, lr=0.02)
     result = train(rate, windows, tmp_path / "fp.safetensors")

@@ -1,5 +1,7 @@
 """What the network in training computes is what the golden model computes; scales stay in order."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ torch = pytest.importorskip("torch")
 from mubinn.model.binarize import ordered  # noqa: E402
 from mubinn.model.lstm import Model  # noqa: E402
 from mubinn.model.reference import run as float_run  # noqa: E402
+from mubinn.model.train.average import Average  # noqa: E402
 from mubinn.model.train.export import load_float, model_file  # noqa: E402
 from mubinn.model.train.integers import integer_parameters  # noqa: E402
 from mubinn.model.train.levels import Scales, binarized  # noqa: E402
@@ -114,3 +117,37 @@ def test_no_latent_weight_is_out_of_bounds_after_a_step():
     network.project()
     bound = network.wh_scales.bound().repeat_interleave(HIDDEN)[:, None]
     assert (network.lstm.weight_hh_l0.abs() <= bound + 1e-6).all()
+
+
+def test_inputs_that_share_a_channel_start_as_the_float_parent():
+    parent, x = network_at("float", (1, 1))
+    with torch.no_grad():
+        want = parent.eval()(x).numpy()
+    written = model_file(parent, preprocess_of(), None, preset="fp", card={})
+    again = Classifier(3 * INPUTS, HIDDEN, 3, activation_levels=1, weight_levels=2, input_copies=3)
+    once = preprocess_of()
+    thrice = dataclasses.replace(once, channels=once.channels * 3, mean=once.mean * 3, std=once.std * 3)
+    load_float(again, written, thrice)
+    x = x.repeat(1, 1, 3)
+    with torch.no_grad():
+        assert np.allclose(again.eval()(x).numpy(), want, atol=1e-5)
+    again.start("weights", x)
+    cuts = again.x_shift.detach().reshape(3, INPUTS)
+    assert (cuts[0] < -0.9).all() and (cuts[1] == 0).all() and torch.equal(cuts[2], -cuts[0])
+
+
+def test_the_average_follows_and_swaps():
+    network = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(1.0)
+    average = Average(network, 0.75)
+    with torch.no_grad():
+        network.weight.fill_(5.0)
+    average.update(network)  # 0.75 * 1 + 0.25 * 5
+    average.swap(network)
+    assert network.weight.item() == 2.0
+    average.swap(network)
+    assert network.weight.item() == 5.0
+    average.update(network)
+    average.swap(network)
+    assert network.weight.item() == 2.75

@@ -24,38 +24,44 @@ class TrainingData:
     test : Windows or None
         None for an .npz, all of which may be used for training.
     preprocess : Preprocess
-        Statistics of the training part only.
+    normalisation : Normalisation
+        Statistics of the training part only, of every channel once.
     classes : int
     cuts : (array [..., samples] a row, starts low, starts high, label) a source
         Where training windows come from; `crop` reads it.
     steps : int
         Steps of a window.
+    copies : int
+        How often `preprocess` names every channel.
     """
 
     validation: Windows
     test: Windows | None
     preprocess: Preprocess
+    normalisation: Normalisation
     classes: int
     steps: int
+    copies: int
     sources: list = field(repr=False)
 
     def batch(self, rng, size, *, noise, gain):
         """(x float32 [steps, size, inputs] normalised and disturbed, y int64 [size]); rng decides everything."""
         chosen = rng.integers(len(self.sources), size=size)
-        x, y = np.empty((size, self.steps, len(self.preprocess.channels)), np.float32), np.empty(size, np.int64)
+        norm = self.normalisation
+        x, y = np.empty((size, self.steps, len(norm.mean)), np.float32), np.empty(size, np.int64)
         for k, source in enumerate(chosen):
             samples, label = self.sources[source]
             start = rng.integers(len(samples) - self.steps + 1)
             x[k], y[k] = samples[start : start + self.steps], label
-        x = self.preprocess.apply(x).astype(np.float32)
+        x = norm.apply(x)
         if gain:
             x *= np.exp(gain * rng.standard_normal((size, 1, x.shape[2]), dtype=np.float32))
         if noise:
             x += noise * rng.standard_normal(x.shape, dtype=np.float32)
-        return np.ascontiguousarray(x.swapaxes(0, 1)), y
+        return np.ascontiguousarray(np.tile(x, self.copies).swapaxes(0, 1)), y
 
 
-def load_training_data(path, *, split="time", decimation=4):
+def load_training_data(path, *, split="time", decimation=4, copies=1):
     """TrainingData of an EEGMAT folder under one of its splits, or of an .npz of windows.
 
     An .npz has no continuous recordings to cut from, so its windows are taken as they are; the last 15 % of every class
@@ -75,9 +81,10 @@ def load_training_data(path, *, split="time", decimation=4):
         channels = tuple(f"input {k}" for k in range(windows.x.shape[2]))
         fs = windows.fs or 1.0  # the file does not say
     norm = Normalisation.fit(train)
-    preprocess = Preprocess(channels=channels, fs=fs, decimation=decimation, mean=norm.mean, std=norm.std)
-    return TrainingData(validation=validation, test=test, preprocess=preprocess, classes=int(train.y.max()) + 1,
-                        steps=train.steps, sources=sources)  # fmt: skip
+    preprocess = Preprocess(channels=channels * copies, fs=fs, decimation=decimation, mean=tuple(norm.mean) * copies,
+                            std=tuple(norm.std) * copies)  # fmt: skip
+    return TrainingData(validation=validation, test=test, preprocess=preprocess, normalisation=norm, copies=copies,
+                        classes=int(train.y.max()) + 1, steps=train.steps, sources=sources)  # fmt: skip
 
 
 def _last_part(path, windows):

@@ -11,7 +11,7 @@ from .config import TrainError
 
 __all__ = ["load_checkpoint", "save_checkpoint", "write_log"]
 
-VERSION = 1
+VERSION = 2
 
 
 def _replace(path, write):

@@ -7,12 +7,13 @@ from operator import index
 
 from ..evaluate import FOLDS
 
-__all__ = ["TrainConfig", "TrainError", "default_epochs"]
+__all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 
 PRESETS = ("fp", "mubinn2")
 _INTEGERS = {
     "seed": (0, 1 << 31),
     "hidden_size": (1, 512),
+    "input_copies": (1, 8),
     "decimation": (1, 64),
     "float_epochs": (0, 10_000),
     "weight_epochs": (0, 10_000),
@@ -21,12 +22,19 @@ _INTEGERS = {
     "batches": (1, 1_000_000),
     "batch_size": (1, 65_536),
 }
-_NUMBERS = {"lr": (1e-7, 1.0), "weight_decay": (0.0, 1.0), "dropout": (0.0, 0.9), "noise": (0.0, 10.0), "gain": (0.0, 2.0)}
+_NUMBERS = {"lr": (1e-7, 1.0), "weight_decay": (0.0, 1.0), "dropout": (0.0, 0.9), "noise": (0.0, 10.0), "gain": (0.0, 2.0),
+            "distillation": (0.0, 1.0)}
 
 
 def default_epochs(levels):
-    """Epochs of (float, weights, activations, cell): a single level learns slowly, several overfit sooner."""
-    return (12, 6, 14, 1) if 1 in levels else (12, 2, 8, 1)
+    """Epochs of (float, weights, activations, cell): several levels start close to the float model, a single one far off."""
+    return (12, 6, 24, 1) if 1 in levels else (12, 2, 12, 1)
+
+
+def default_copies(levels):
+    """Inputs of a channel. A single level at one threshold keeps too little of the amplitude: full precision behind it had a
+    validation AUC of 0.82 on EEGMAT's time split, 0.84 behind two thresholds, 0.86 behind three, 0.87 without any."""
+    return 3 if levels[0] == 1 else 1
 
 
 class TrainError(ValueError):
@@ -48,6 +56,8 @@ class TrainConfig:
     split : "time" or "subject:K"; of an EEGMAT folder only
     seed : int
     hidden_size : int
+    input_copies : int
+        Inputs that each channel is given to, each with a learned threshold of its own.
     pool : "mean" or "last"
     decimation : int
         500 Hz divided by it, for an EEGMAT folder; 1 keeps the paper's 1300 steps.
@@ -58,13 +68,16 @@ class TrainConfig:
     batches, batch_size : int
         Of an epoch.
     lr : float
-        Highest of the first phase. The others have half of it, the last a quarter with a single level.
+        Highest of the first phase. The others have an eighth of it, which keeps several levels close to the float model;
+        with a single level half, then a quarter.
     weight_decay : float
         Of the weights; scales, biases and thresholds have none.
     dropout : float
         Of the pooled h.
     noise, gain : float
         Deviation of the white noise added to the normalised samples, and of the logarithm of each channel's gain.
+    distillation : float
+        Share of the float parent's scores, in place of the classes, in the loss once something is quantized.
     """
 
     preset: str = "mubinn2"
@@ -72,11 +85,12 @@ class TrainConfig:
     split: str = "time"
     seed: int = 0
     hidden_size: int = 100
+    input_copies: int = 1
     pool: str = "mean"
     decimation: int = 4
     float_epochs: int = 12
     weight_epochs: int = 2
-    activation_epochs: int = 8
+    activation_epochs: int = 12
     cell_epochs: int = 1
     batches: int = 40
     batch_size: int = 64
@@ -85,6 +99,7 @@ class TrainConfig:
     dropout: float = 0.2
     noise: float = 0.05
     gain: float = 0.1
+    distillation: float = 1.0
 
     def __post_init__(self):
         if self.preset not in PRESETS:
@@ -130,7 +145,7 @@ class TrainConfig:
     @property
     def peaks(self):
         """Highest learning rate of each phase."""
-        return self.lr, self.lr / 2, self.lr / (4 if 1 in self.levels else 2)
+        return (self.lr, self.lr / 2, self.lr / 4) if 1 in self.levels else (self.lr, self.lr / 8, self.lr / 8)
 
     def to_json(self):
         return json.dumps(asdict(self), sort_keys=True)

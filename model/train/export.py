@@ -53,17 +53,19 @@ def load_float(network, origin, preprocess):
     weights = origin.float_weights
     if weights is None:
         raise TrainError("start must hold float weights, which this model file does not")
-    lstm, head = network.lstm, network.head
-    for name, mine in (("input_size", lstm.input_size), ("hidden_size", lstm.hidden_size),
+    lstm, head, copies = network.lstm, network.head, network.input_copies
+    for name, mine in (("input_size", lstm.input_size // copies), ("hidden_size", lstm.hidden_size),
                        ("classes", head.out_features), ("pool", network.pool)):  # fmt: skip
         if getattr(weights, name) != mine:
             raise TrainError(f"start's {name} must be {mine}, not {getattr(weights, name)}")
     wx, bias = weights.weight_ih.astype(np.float64), weights.bias.astype(np.float64)
     if origin.preprocess is not None and origin.preprocess != preprocess:
         # The same network on samples normalised our way.
-        theirs, ours = origin.preprocess, preprocess
-        bias = bias + wx @ ((np.array(ours.mean) - np.array(theirs.mean)) / np.array(theirs.std))
-        wx = wx * (np.array(ours.std) / np.array(theirs.std))
+        theirs, channels = origin.preprocess, weights.input_size
+        mean, std = np.array(preprocess.mean)[:channels], np.array(preprocess.std)[:channels]
+        bias = bias + wx @ ((mean - np.array(theirs.mean)) / np.array(theirs.std))
+        wx = wx * (std / np.array(theirs.std))
+    wx = np.tile(wx / copies, copies)
     with torch.no_grad():
         lstm.weight_ih_l0.copy_(torch.from_numpy(wx))
         lstm.weight_hh_l0.copy_(torch.from_numpy(weights.weight_hh.copy()))

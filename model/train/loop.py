@@ -78,7 +78,7 @@ def train(config, data, out, *, start=None, command="", card=None, progress=lamb
         raise TrainError(f"{out}: can't be written: its folder does not exist")
     data = data_path(data)
     data_hash = sha256(data)
-    parts = load_training_data(data, split=config.split, decimation=config.decimation)
+    parts = load_training_data(data, split=config.split, decimation=config.decimation, copies=config.input_copies)
     run = Run(config, parts, None if start is None else load_model(start))
     checkpoint, log = out.with_name(out.name + ".checkpoint"), out.with_name(out.name + ".jsonl")
     key = hashlib.sha256(f"{config.to_json()} {data_hash} {run.origin}".encode()).hexdigest()

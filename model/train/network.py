@@ -1,5 +1,7 @@
 """The LSTM classifier in PyTorch: full precision, or with its operands binarized stage by stage."""
 
+from statistics import NormalDist
+
 import torch
 from torch import nn
 
@@ -29,6 +31,8 @@ class Classifier(nn.Module):
     input_size, hidden_size, classes : int
     activation_levels, weight_levels : int
         (A, W) of the papers.
+    input_copies : int
+        Inputs side by side that get the same channel: `input_size` is a multiple of it.
     pool : str
         "mean" or "last".
     dropout : float
@@ -44,11 +48,13 @@ class Classifier(nn.Module):
         Share of each tensor's values that the last forward pass gave no gradient (x), or holds at the bound (weights).
     """
 
-    def __init__(self, input_size, hidden_size, classes, *, activation_levels, weight_levels, pool="mean", dropout=0.0):
+    def __init__(self, input_size, hidden_size, classes, *, activation_levels, weight_levels, input_copies=1,
+                 pool="mean", dropout=0.0):  # fmt: skip
         super().__init__()
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.head = nn.Linear(hidden_size, classes)
         self.dropout = nn.Dropout(dropout)
+        self.input_copies = input_copies
         self.levels, self.pool = (activation_levels, weight_levels), pool
         self.stage, self.clipped = "float", {}
         self.z_format, self.cell_format, self.activation_fraction = Fixed(bits=12, fraction=8), Fixed(bits=16, fraction=11), 10
@@ -89,6 +95,18 @@ class Classifier(nn.Module):
             "head_bias": head.bias,
         }
         return {name: tensor.detach().clone() for name, tensor in state.items()}
+
+    def float_twin(self, state):
+        """A full-precision network of the same shape with a `float_state`, for evaluation only."""
+        units, (inputs, classes) = self.lstm.hidden_size, (self.lstm.input_size, self.head.out_features)
+        with torch.random.fork_rng(devices=[]):  # its random start must not shift what this run draws
+            network = Classifier(inputs, units, classes, activation_levels=1, weight_levels=1, pool=self.pool)
+        with torch.no_grad():
+            for mine, name in ((network.lstm.weight_ih_l0, "weight_ih"), (network.lstm.weight_hh_l0, "weight_hh"),
+                               (network.lstm.bias_hh_l0, "bias"), (network.head.weight, "head_weight"),
+                               (network.head.bias, "head_bias")):  # fmt: skip
+                mine.copy_(state[name])
+        return network.eval()
 
     # Forward --------------------------------------------------------------------------------------------------------
 
@@ -138,14 +156,10 @@ class Classifier(nn.Module):
                 "h_scales": self.h_scales()[0],
                 "gates": gate_staircase(self.gate_integers(), self.gate_scales.reach().numpy(), z=self.z_format,
                                         activation_fraction=self.activation_fraction, width=units),
-                "outputs": output_staircase(h_integers[0], fraction, self._reach_of_h(), width=units),
+                "outputs": output_staircase(h_integers[0], fraction, self.h_scales.reach().item(), width=units),
                 "cell": self.cell_format if self.quantizes("cell") else None,
             }  # fmt: skip
         return recurrence(torch.nn.functional.linear(x, wx, bias), wh, **extra)
-
-    def _reach_of_h(self):
-        """o * tanh(c) is below 1 anyway: several levels let all of it move."""
-        return self.h_scales.reach().item() if self.levels[0] == 1 else 1.0
 
     def forward(self, x):
         """Scores [batch, classes]."""
@@ -170,9 +184,15 @@ class Classifier(nn.Module):
 
     def _fit_x(self, x):
         if self.levels[0] == 1:
-            repeats = -(-len(self.x_shift) // len(THRESHOLDS))
+            channels = len(self.x_shift) // self.input_copies
+            if self.input_copies == 1:
+                start = torch.tensor(THRESHOLDS).repeat(-(-channels // len(THRESHOLDS)))[:channels]
+            else:
+                # Equally many samples between neighbouring thresholds, if they were Gaussian.
+                cuts = [NormalDist().inv_cdf((k + 0.5) / self.input_copies) for k in range(self.input_copies)]
+                start = torch.tensor(cuts).repeat_interleave(channels)
             with torch.no_grad():
-                self.x_shift.copy_(torch.tensor(THRESHOLDS).repeat(repeats)[: len(self.x_shift)])
+                self.x_shift.copy_(start)
         self.x_scales.set([fit_scales((x - self.x_shift.detach()).numpy(), self.levels[0])])
 
     def _fit_gates(self, x):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..evaluate import auc, evaluate
+from .average import Average
 from .config import TrainError
 from .export import load_float, model_file
 from .network import Classifier
@@ -17,6 +18,12 @@ __all__ = ["Run"]
 WARM_UP = 40
 """Batches in which the learning rate of a phase rises."""
 LONGEST_GRADIENT = 1.0
+TEMPERATURE = 2.0
+"""Softens the scores that are distilled."""
+MOST_MIXED = 0.5
+"""Share of the power of another window, at most."""
+AVERAGE_DECAY = 0.98
+"""Of the parameters' average, a batch: it spans about an epoch."""
 SCALE_RATE, SINGLE_SCALE_RATE = 0.1, 0.5
 """Learning rate of the scales, as a share of the weights'; the second with a single level, whose scale has farther to go."""
 
@@ -41,6 +48,7 @@ class Run:
             parts.classes,
             activation_levels=config.levels[0],
             weight_levels=config.levels[1],
+            input_copies=config.input_copies,
             pool=config.pool,
             dropout=config.dropout,
         )
@@ -55,17 +63,17 @@ class Run:
         self.lengths = [len(stages) for stages in phases]
         self.parent = None if origin is None else self.network.float_state()
         self.position, self.records, self.best, self.optimizer, self.seconds = 0, [], None, None, 0.0
-        self.progress = None
+        self.average = self.teacher = self.progress = None
 
     def _start_phase(self):
         """A fresh optimizer, and what was best before no longer counts."""
-        self.best = None
+        self.best = self.average = None
         if self.parent is None and self.position:
             self.parent = self.network.float_state()
         self.optimizer = _optimizer(self.network, self.config)
 
     def epoch(self, position):
-        """One epoch, decided by the seed and its position alone; then validation."""
+        """One epoch, decided by the seed and its position alone; then validation, of the average where there is one."""
         began, config, network = time.perf_counter(), self.config, self.network
         phase, k, stage = self.epochs[position]
         rng = np.random.default_rng([config.seed, phase, k])
@@ -75,6 +83,8 @@ class Run:
         while network.stage != stage:
             following = network.following()
             network.start(following, self._batch(rng)[0])
+        if self.average is None and self._counts(position):
+            self.average = Average(network, AVERAGE_DECAY)
         total, norms, clipped = 0.0, [], 0
         for batch in range(config.batches):
             done = k * config.batches + batch
@@ -82,7 +92,7 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["share"]
             x, y = self._batch(rng)
-            loss = torch.nn.functional.cross_entropy(network(x), y)
+            loss = self._loss(x, y)
             self.optimizer.zero_grad()
             loss.backward()
             norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT))
@@ -90,10 +100,14 @@ class Run:
                 raise TrainError(f"lr must be smaller: the gradient is not finite in epoch {position}")
             self.optimizer.step()
             network.project()
+            if self.average:
+                self.average.update(network)
             total, clipped = total + loss.item(), clipped + (norm > LONGEST_GRADIENT)
             norms.append(norm)
             self.progress({"epoch": position, "epochs": len(self.epochs), "stage": stage, "batch": batch + 1,
                            "batches": config.batches, "loss": total / (batch + 1)})  # fmt: skip
+        if self.average:
+            self.average.swap(network)
         y, scores = self._validate()
         record = {
             "epoch": position,
@@ -112,11 +126,33 @@ class Run:
         if self._counts(position) and (self.best is None or self._merit(record) >= self._merit(self.best["record"])):
             copy = {name: tensor.clone() for name, tensor in network.state_dict().items()}
             self.best = {"epoch": position, "record": record, "network": copy, "stage": stage}
+        if self.average:
+            self.average.swap(network)
         self.progress({"record": record | {"epochs": len(self.epochs)}})
+
+    def _loss(self, x, y):
+        """Cross entropy with the classes; once something is quantized, with the float parent's scores.
+
+        The parent judges mixtures of two windows as well, of which there are as many as one likes: a network that
+        agrees with it there agrees with it on windows to come, where one that learns the classes again learns other
+        accidents of the training part.
+        """
+        cross_entropy, share = torch.nn.functional.cross_entropy, self.config.distillation
+        if not share or self.network.stage == "float":
+            return cross_entropy(self.network(x), y)
+        if self.teacher is None:
+            self.teacher = self.network.float_twin(self.parent)
+        part = torch.rand(x.shape[1]) * MOST_MIXED
+        x = x * (1 - part).sqrt()[None, :, None] + x[:, torch.randperm(x.shape[1])] * part.sqrt()[None, :, None]
+        with torch.no_grad():
+            wanted = torch.softmax(self.teacher(x) / TEMPERATURE, 1)
+        scores = self.network(x)
+        distilled = cross_entropy(scores / TEMPERATURE, wanted) * TEMPERATURE**2
+        return distilled if share == 1 else (1 - share) * cross_entropy(scores, y) + share * distilled
 
     def _counts(self, position):
         """Whether an epoch may be kept: of the last third of its phase, where the learning rate is low already and a
-        high validation figure more than luck."""
+        high validation figure more than luck. From there on the average is validated and kept."""
         phase, k, _ = self.epochs[position]
         return 3 * (k + 1) > 2 * self.lengths[phase]
 
@@ -151,6 +187,7 @@ class Run:
         names = ("position", "records", "best", "parent", "seconds")
         return {name: getattr(self, name) for name in names} | {
             "network": self.network.state_dict(),
+            "average": self.average and self.average.state,
             "stage": self.network.stage,
             "optimizer": self.optimizer.state_dict(),
         }
@@ -161,6 +198,9 @@ class Run:
         self.network.stage = state["stage"]
         self.optimizer = _optimizer(self.network, self.config)
         self.optimizer.load_state_dict(state["optimizer"])
+        if state["average"] is not None:
+            self.average = Average(self.network, AVERAGE_DECAY)
+            self.average.state = state["average"]
         for name in ("position", "records", "best", "parent", "seconds"):
             setattr(self, name, state[name])
 
