@@ -1,5 +1,6 @@
 """Size of single components on FPGA families: RTLIL of a component, Yosys' count of its cells."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +10,21 @@ from amaranth.hdl import Const, Value
 from mubinn.hw.cells import Fabric
 
 from .errors import ToolError
-from .tools import run_tool
+from .paths import write_text
+from .tools import run_tool, tool_version
 
 __all__ = ["FABRICS", "Size", "rtlil_of", "size_of"]
 
 FABRICS = {
-    "ice40": "synth_ice40 -dsp",
-    # Wide multiplexers cost popcounts more than they save.
-    "ecp5": "synth_ecp5 -nowidelut",
-    "gowin": "synth_gowin -nowidelut -noiopads",
-    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf",
+    "ice40": "synth_ice40 -dsp -top top",
+    # Wide multiplexers cost popcounts more than they save. abc in place of synth_ecp5's abc9, on which Yosys 0.70 of PyPI ends
+    # without a message for some of these netlists; where both work the counts are the same within a LUT.
+    "ecp5": "synth_ecp5 -nowidelut -top top -run begin:map_luts; abc -dress -lut 4; clean; "
+    "synth_ecp5 -nowidelut -top top -run map_cells:check",
+    "gowin": "synth_gowin -nowidelut -noiopads -top top",
+    "xc7": "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top top",
 }
-"""Yosys command of each family."""
+"""Yosys commands of each family."""
 
 _LUTS = {
     "ice40": {"SB_LUT4": 1},
@@ -61,21 +65,26 @@ def rtlil_of(component, name, platform=None):
 
 
 def size_of(component, family, directory, *, limit_s=600):
-    """Map a component to a family in `directory`.
+    """Map a component to a family in `directory`; the same netlist is not mapped a second time by the same Yosys.
 
     Raises
     ------
     ToolError
         Yosys failed, or used a cell that is not counted here.
     """
-    directory = Path(directory)
-    (directory / "top.il").write_text(rtlil_of(component, "top", Fabric(family)))
-    script = f"read_rtlil top.il; {FABRICS[family]} -top top; tee -q -o stat.json stat -json"
-    run_tool("yosys", ["-q", "-p", script], cwd=directory, log="yosys.log", limit_s=limit_s)
-    try:
-        cells = json.loads((directory / "stat.json").read_text())["design"]["num_cells_by_type"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ToolError(f"yosys did not report its cells: {directory / 'stat.json'}: {error}") from error
+    directory, kept = Path(directory), Path(directory) / "mapped.json"
+    netlist = rtlil_of(component, "top", Fabric(family))
+    script = f"read_rtlil top.il; {FABRICS[family]}; tee -q -o stat.json stat -json"
+    key = hashlib.sha256("\n".join((netlist, script, tool_version("yosys"))).encode()).hexdigest()
+    if not kept.exists() or json.loads(kept.read_text())["key"] != key:
+        (directory / "top.il").write_text(netlist)
+        run_tool("yosys", ["-q", "-p", script], cwd=directory, log="yosys.log", limit_s=limit_s)
+        try:
+            cells = json.loads((directory / "stat.json").read_text())["design"]["num_cells_by_type"]
+        except (OSError, ValueError, KeyError) as error:
+            raise ToolError(f"yosys did not report its cells: {directory / 'stat.json'}: {error}") from error
+        write_text(kept, json.dumps({"key": key, "cells": cells}))
+    cells = json.loads(kept.read_text())["cells"]
     luts = _LUTS[family]
     for kind in cells:
         if kind not in luts and kind not in _DSPS and not kind.startswith(_KNOWN[family]):

@@ -47,6 +47,7 @@ def _counted(chains, family, pairs):
     # Level by level over all blocks, so that a chain's sums come from the same depth.
     halves = [(part,) if len(part) == 3 else (part[1 : 1 + len(part) // 2], part[1 + len(part) // 2 :]) for part in pairs]
     below = iter(_counted(chains, family, [half for part in halves for half in part]))
+    chains.level()
     words = []
     for part, split in zip(pairs, halves, strict=True):
         counts = [next(below) for _ in split]
@@ -117,6 +118,7 @@ def sum_words(m, platform, family, words, singles):
         if family == "xc7":
             sums = [add_three(m, platform, [[b.value() for b in w] for w in ws], [*extra, 0, 0][:2]) for ws, extra in groups]
         else:
+            chains.level()
             sums = [chains.add(*[*ws, []][:2], Bit((extra[0],)) if extra else ZERO) for ws, extra in groups]
         return [_single_bits(word) for word in sums]
 
