@@ -35,12 +35,12 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        memory = Memory(shape=unsigned(self.width), depth=self.depth, init=[])
+        memory = Memory(shape=unsigned(self.width), depth=max(2, self.depth), init=[])  # an address of at least a bit
         m.submodules.memory = memory
         read, write = memory.read_port(domain="comb"), memory.write_port()
         m.d.comb += [write.en.eq(self.put), write.data.eq(self.i), self.o.eq(read.data)]
         for name, step, port in (("write", self.put, write), ("read", self.take, read)):
-            place = Signal(range(self.depth), name=f"{name}_place")
+            place = Signal(range(max(2, self.depth)), name=f"{name}_place")
             m.d.comb += port.addr.eq(place)
             with m.If(step):
                 m.d.sync += place.eq(Mux(place == self.depth - 1, 0, place + 1))

@@ -139,8 +139,8 @@ class Scale(wiring.Component):
         cycles = s.batch_cycles
         waiting = {kind: Signal(name=f"waiting_{kind}") for kind in "xh"}
         ahead = {kind: Signal(name=f"ahead_{kind}") for kind in "xh"}
-        number = {kind: Signal(range(s.passes), name=f"number_{kind}") for kind in "xh"}
-        entry, under_way, chosen, x_newer = Signal(range(cycles)), Signal(), Signal(), Signal()
+        number = {kind: Signal(range(max(2, s.passes)), name=f"number_{kind}") for kind in "xh"}
+        entry, under_way, chosen, x_newer = Signal(range(max(2, cycles))), Signal(), Signal(), Signal()
         is_h, busy, flags = Signal(), Signal(), Signal(Flags)
         # The batch that came first; once begun, to its end.
         m.d.comb += [

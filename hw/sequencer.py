@@ -56,8 +56,8 @@ class Sequencer(wiring.Component):
                 "hold": In(1),
                 "done": Out(1),
                 "written": In(1),
-                "word": Out(range(s.words)),
-                "address": Out(range(s.groups * s.passes * s.words)),
+                "word": Out(range(max(2, s.words))),
+                "address": Out(range(max(2, s.groups * s.passes * s.words))),
                 "valid": Out(1),
                 "place": Out(Place),
                 "group": Out(1),
@@ -68,8 +68,10 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         s, parts = self.schedule, self.schedule.parts
-        part, slot = Signal(range(len(parts))), Signal(range(max(p.slots for p in parts)))
-        number, group = Signal(range(s.passes)), Signal(range(s.groups))
+        # At least one bit each: Verilog has no vectors without any.
+        most = max(p.slots for p in parts)
+        counts = {"part": len(parts), "slot": most, "number": s.passes, "group": s.groups}
+        part, slot, number, group = (Signal(range(max(2, count)), name=name) for name, count in counts.items())
         now = {
             name: lookup(m, part, [value(p) for p in parts], name=name)
             for name, value in {

@@ -57,11 +57,11 @@ class WeightStore(wiring.Component):
         folding = schedule.folding
         count = folding.rows * 4 * folding.weight_planes
         self.layout = data.ArrayLayout(unsigned(folding.lanes), count)
-        super().__init__({"address": In(range(len(words))), "weights": Out(self.layout)})
+        super().__init__({"address": In(range(max(2, len(words)))), "weights": Out(self.layout)})
 
     def elaborate(self, platform):
         m = Module()
-        memory = Memory(shape=unsigned(self.layout.size), depth=len(self.words), init=self.words)
+        memory = Memory(shape=unsigned(self.layout.size), depth=max(2, len(self.words)), init=self.words)
         m.submodules.memory = memory
         read = memory.read_port()
         m.d.comb += [read.addr.eq(self.address), self.weights.eq(read.data)]

@@ -11,6 +11,9 @@ __all__ = ["Folding", "Part", "Schedule"]
 
 _RANGES = {"rows": (1, 512), "lanes": (1, 768), "weight_planes": (1, 8), "scale_mults": (1, 4096), "ahead": (0, 64)}
 
+WIDEST_WORD = 1 << 15
+"""Amaranth's netlists have no cells of 65,536 bits, and no chip a memory of half as many."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Folding:
@@ -55,6 +58,10 @@ class Folding:
         ):
             if getattr(self, name) > high:
                 raise SpecError(f"{name} must be 1 to {high} ({what}), not {getattr(self, name)}")
+        word = 4 * self.rows * self.lanes * self.weight_planes
+        if word > WIDEST_WORD:
+            rule = f"4 * rows * lanes * weight_planes must be at most {WIDEST_WORD}"
+            raise SpecError(f"{rule}, the bits of a weight word, not {word}")
         return self
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from model_cases import random_parameters
 from mubinn.hw import Lstm
-from mubinn.model.folding import Folding
-from mubinn.model.spec import LstmSpec
+from mubinn.model.folding import Folding, Schedule
+from mubinn.model.spec import LstmSpec, SpecError
 from mubinn.sim.stopwatch import step_cycles
 
 STEPS = 9
@@ -42,3 +42,9 @@ def test_steps_take_the_predicted_cycles(seed):
         timeline.step()
         predicted.append(timeline.cycle)
     assert step_cycles(core, STEPS) == np.diff(predicted).tolist()
+
+
+def test_a_weight_word_has_a_greatest_width():
+    spec = LstmSpec(input_size=19, hidden_size=100, weight_levels=2)
+    with pytest.raises(SpecError, match=r"weight_planes must be at most 32768, the bits of a weight word, not 95200$"):
+        Schedule(spec, Folding(rows=100, lanes=119, weight_planes=2))
