@@ -130,7 +130,7 @@ def memory_images(core):
 def describe(core, model, *, name, images):
     """The manifest: names, shapes, figures, ports, and where in the hierarchy each signal of the golden trace is."""
     spec, schedule = core.spec, core.schedule
-    store = 2 * (1 << max(0, (schedule.words - 1).bit_length())) * schedule.folding.lanes * schedule.levels
+    store = 2 * (1 << (max(2, schedule.words) - 1).bit_length()) * schedule.folding.lanes * schedule.levels
     state = spec.hidden_size * (spec.cell_levels or spec.cell.bits)
     return {
         "format_version": 1,

@@ -17,6 +17,8 @@ def add_arguments(parser):
     parser.add_argument("--lanes", type=int, help="columns a cycle, 1 to input_size + hidden_size; default 24 or all")
     parser.add_argument("--weight-planes", type=int, help="weight planes a cycle, 1 to weight_levels; default 1")
     parser.add_argument("--scale-mults", type=int, help="multipliers that apply scales, 1 to 4096; default: as many as keep up")
+    parser.add_argument("--ahead", type=int, help="groups whose early words are read before the late words of the first, 0 to "
+                        "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
     parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz or eeg-sample for the test vectors")
     parser.add_argument("--windows", type=int, default=2, help="windows of --data for the test vectors; default 2")
     parser.add_argument("--steps", type=int, default=20, help="their first steps; default 20")
@@ -35,7 +37,7 @@ def run(args):
     folding = default_folding(spec)
     chosen = {
         name: getattr(args, name)
-        for name in ("rows", "lanes", "weight_planes", "scale_mults")
+        for name in ("rows", "lanes", "weight_planes", "scale_mults", "ahead")
         if getattr(args, name) is not None
     }
     folding = type(folding)(**(vars(folding) | chosen)).checked(spec)

@@ -2,6 +2,7 @@
 
 from .activation import Activation, Staircase
 from .cell import Cell
+from .distributed import DistributedDot, Tables, TableWriter
 from .dots import DotProducts
 from .encoder import Encoder
 from .head import Head
@@ -16,6 +17,7 @@ from .table import PiecewiseLinear
 __all__ = [
     "Activation",
     "Cell",
+    "DistributedDot",
     "DotProducts",
     "Encoder",
     "Head",
@@ -25,6 +27,8 @@ __all__ = [
     "PreActivation",
     "Scale",
     "Staircase",
+    "TableWriter",
+    "Tables",
     "XnorDot",
     "XnorProduct",
 ]

@@ -5,8 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import handed_on
-from .layouts import Flags, pulse
+from .layouts import Flags, Place, counted, pulse
 from .popcount import XnorDot
+from .queue import Queue
 
 __all__ = ["DotProducts"]
 
@@ -16,7 +17,8 @@ class DotProducts(wiring.Component):
 
     Takes a word of `lanes` columns a cycle. The word with `x_end` holds the last x column: its columns below the schedule's
     split end the x count, which leaves on `x`, the rest starts the h count, which leaves on `h` after the word with
-    `last`. Both leave `latency` cycles after their word. Padding lanes must disagree.
+    `last`. Both leave `latency` cycles after their word. Padding lanes must disagree. Where groups are read ahead, a pass may
+    stop after a word with `pauses`; counts wait in a memory until a word with `resumes` goes on with them, in the same order.
 
     Parameters
     ----------
@@ -24,8 +26,9 @@ class DotProducts(wiring.Component):
 
     Members
     -------
-    i : In(stream of planes [levels] and weights [rows * 4 * weight_planes], lanes bits each; x_end, last, flags)
-    x, h : Out(stream of counts [rows * 4 * weight_planes * levels], activation plane fastest; h with the flags)
+    i : In(stream of planes [levels] and weights [rows * 4 * weight_planes], lanes bits each; place, flags)
+    x, h : Out(stream of counts [rows * 4 * weight_planes * levels], activation plane fastest; `ahead`: of a group whose x
+        and h parts are read apart; h with the flags)
     """
 
     latency = XnorDot.latency
@@ -39,8 +42,7 @@ class DotProducts(wiring.Component):
             {
                 "planes": data.ArrayLayout(lanes, schedule.levels),
                 "weights": data.ArrayLayout(lanes, self.weights),
-                "x_end": 1,
-                "last": 1,
+                "place": Place,
                 "flags": Flags,
             }
         )
@@ -50,8 +52,8 @@ class DotProducts(wiring.Component):
         super().__init__(
             {
                 "i": In(pulse(word)),
-                "x": Out(pulse(x_counts)),
-                "h": Out(pulse(data.StructLayout({"counts": h_counts, "flags": Flags}))),
+                "x": Out(pulse(counted(x_counts))),
+                "h": Out(pulse(counted(h_counts, flags=Flags))),
             }
         )
 
@@ -60,22 +62,28 @@ class DotProducts(wiring.Component):
         schedule = self.schedule
         spec, lanes, levels = schedule.spec, schedule.folding.lanes, schedule.levels
         # Control bits beside the pipeline of the dot products.
-        control = data.StructLayout({"valid": 1, "x_end": 1, "last": 1, "flags": Flags})
+        control = data.StructLayout({"valid": 1, "place": Place, "flags": Flags})
         stages = [Signal(control, name=f"control_{k}") for k in range(self.latency + 1)]
         m.d.comb += [
             stages[0].valid.eq(self.i.valid),
-            stages[0].x_end.eq(self.i.p.x_end),
-            stages[0].last.eq(self.i.p.last),
+            stages[0].place.eq(self.i.p.place),
             stages[0].flags.eq(self.i.p.flags),
         ]
         m.d.sync += handed_on(stages)
         now = stages[-1]
+        resumes, pauses = (now.valid & now.place[name] if schedule.ahead else 0 for name in ("resumes", "pauses"))
         m.d.comb += [
-            self.x.valid.eq(now.valid & now.x_end),
-            self.h.valid.eq(now.valid & now.last),
+            self.x.valid.eq(now.valid & now.place.x_end),
+            self.x.p.ahead.eq(now.place.ahead),
+            self.h.valid.eq(now.valid & now.place.last),
+            self.h.p.ahead.eq(now.place.ahead),
             self.h.p.flags.eq(now.flags),
         ]
         width = max(spec.input_size, spec.hidden_size).bit_length()
+        if schedule.ahead:
+            waiting = Queue(self.weights * levels * width, depth=schedule.ahead * schedule.passes)
+            m.submodules.waiting = waiting
+            m.d.comb += [waiting.put.eq(pauses), waiting.take.eq(resumes)]
         for index in range(self.weights * levels):
             dot = XnorDot(lanes, split=schedule.split)
             m.submodules[f"dot_{index}"] = dot
@@ -85,15 +93,20 @@ class DotProducts(wiring.Component):
                 dot.i.p.b.eq(self.i.p.weights[index // levels]),
             ]
             running = Signal(width, name=f"running_{index}")
+            before = Mux(resumes, waiting.o.word_select(index, width), running) if schedule.ahead else running
             low, high = dot.o.p.low, dot.o.p.high
             # One adder: up to the split in the x_end word, all columns in every other.
-            added = Mux(now.x_end, low, low + high) if schedule.split < lanes else low
-            counted = Signal(width, name=f"counted_{index}")
+            added = Mux(now.place.x_end, low, low + high) if schedule.split < lanes else low
+            total = Signal(width, name=f"counted_{index}")
+            rest = Signal(width, name=f"rest_{index}")
             m.d.comb += [
-                counted.eq(running + added),
-                self.x.p[index].eq(counted),
-                self.h.p.counts[index].eq(Mux(now.x_end, high, counted)),
+                total.eq(before + added),
+                rest.eq(Mux(now.place.x_end, high, total)),
+                self.x.p.counts[index].eq(total),
+                self.h.p.counts[index].eq(rest),
             ]
             with m.If(now.valid):
-                m.d.sync += running.eq(Mux(now.last, 0, Mux(now.x_end, high, counted)))
+                m.d.sync += running.eq(Mux(now.place.last | pauses, 0, rest))
+            if schedule.ahead:
+                m.d.comb += waiting.i.word_select(index, width).eq(rest)
         return m

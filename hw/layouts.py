@@ -3,10 +3,19 @@
 from amaranth import signed, unsigned
 from amaranth.lib import data, stream
 
-__all__ = ["Flags", "gates", "pulse", "result", "sample", "tagged", "unit_output"]
+__all__ = ["Flags", "Place", "counted", "gates", "pulse", "result", "sample", "tagged", "unit_output"]
 
 Flags = data.StructLayout({"first": 1, "last": 1, "error": 1})
 """Of a step, carried along with its units: first or last of its window, and whether the window is in error."""
+
+Place = data.StructLayout({"x_end": 1, "last": 1, "pauses": 1, "resumes": 1, "ahead": 1})
+"""Of a word in its pass: it holds the last x column; it is the last; the rest comes later; what came before was read earlier;
+the pass is of a group read ahead."""
+
+
+def counted(counts, **fields):
+    """Counts of a batch, and whether its group is read ahead."""
+    return data.StructLayout({"counts": counts, "ahead": 1, **fields})
 
 
 def sample(spec):

@@ -6,6 +6,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from mubinn.model.binarize import codebook
 from mubinn.model.folding import Folding, Schedule
+from mubinn.model.timeline import Timeline
 
 from .activation import Activation
 from .cell import Cell
@@ -79,35 +80,35 @@ class Lstm(wiring.Component):
         payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)))
         super().__init__({"i": In(stream.Signature(sample(spec))), "o": Out(stream.Signature(payload))})
 
-    @property
-    def latency(self):
-        """Cycles from the read of a step's last word to the cycle in which its last group's first h can be read back."""
-        parts = (
-            self.dots,
-            self.scale,
+    def timeline(self):
+        """A Timeline of this core, at its first step."""
+        after_scale = (
             self.preactivation,
             self.activation,
             self.cell_state,
             self.tanh_c,
             self.output_product,
+            self.h_encoder,
         )
-        return 1 + sum(part.latency for part in parts) + self.schedule.h_batch_wait + self.h_encoder.latency + 1
+        return Timeline(
+            schedule=self.schedule,
+            parts=self.schedule.parts,
+            counted=1 + self.dots.latency,
+            scaled=self.scale.latency - self.schedule.batch_cycles,
+            finished=sum(part.latency for part in after_scale) + 1,
+        )
+
+    @property
+    def latency(self):
+        """Cycles from the read of a step's last word to the cycle in which its last group's first h can be read back."""
+        timeline = self.timeline()
+        timeline.step()
+        return timeline.latency
 
     @property
     def predicted_cycles_per_step(self):
         """Cycles from step to step inside a window when neither side stalls: the ideal ones and the wait for h."""
-        s = self.schedule
-        wait = 0
-        for word in range(s.words):
-            needed = s.units_needed(word)
-            if not needed:
-                continue
-            # Cycle, counted from the read of a step's last word, in which the unit can be read, and the one it is read in.
-            group, place = divmod(needed - 1, s.folding.rows)
-            back = (s.groups - 1 - group) * s.group_cycles
-            readable = self.latency + place * s.unit_interval - back
-            wait = max(wait, readable - (s.pass_cycles - s.words + 1 + word))
-        return max(s.groups * s.group_cycles + wait, s.ideal_cycles_per_step)
+        return max(self.timeline().period(), self.schedule.ideal_cycles_per_step)
 
     def elaborate(self, platform):
         m = Module()
@@ -206,8 +207,7 @@ class Lstm(wiring.Component):
         ]
         m.d.sync += [
             dots.i.valid.eq(sequencer.valid),
-            dots.i.p.x_end.eq(sequencer.x_end),
-            dots.i.p.last.eq(sequencer.last),
+            dots.i.p.place.eq(sequencer.place),
             dots.i.p.flags.eq(intake.flags),
         ]
 

@@ -1,9 +1,14 @@
 """Counting agreeing bits: XNOR and popcount of two vectors, split at a fixed column."""
 
+from itertools import accumulate, pairwise
+
 from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .blocks import block_sizes, count_blocks, sum_words
+from .cells import FAMILIES
+from .chain import Bit, lane
 from .layouts import pulse
 
 __all__ = ["XnorDot"]
@@ -21,6 +26,8 @@ class XnorDot(wiring.Component):
         Columns, at least 1.
     split : int
         Columns 0 to split - 1 are counted in `low`, the rest in `high`. 1 to lanes.
+    family : str
+        Whose cells count: generic (plain logic), ice40, ecp5, gowin or xc7. Latency and result are the same.
 
     Members
     -------
@@ -30,31 +37,52 @@ class XnorDot(wiring.Component):
 
     latency = 2
 
-    def __init__(self, lanes, *, split=None):
+    def __init__(self, lanes, *, split=None, family="generic"):
         split = lanes if split is None else split
         if lanes < 1:
             raise ValueError(f"lanes must be at least 1, not {lanes}")
         if not 1 <= split <= lanes:
             raise ValueError(f"split must be 1 to {lanes}, not {split}")
-        self.lanes, self.split = lanes, split
+        if family not in FAMILIES:
+            raise ValueError(f"family must be {', '.join(FAMILIES)}, not {family!r}")
+        self.lanes, self.split, self.family = lanes, split, family
         word = data.StructLayout({"a": unsigned(lanes), "b": unsigned(lanes)})
         counts = data.StructLayout({"low": split.bit_length(), "high": (lanes - split).bit_length()})
         super().__init__({"i": In(pulse(word)), "o": Out(pulse(counts))})
 
     def elaborate(self, platform):
         m = Module()
-        agree = ~(self.i.p.a ^ self.i.p.b)
         valid = Signal()
         m.d.sync += [valid.eq(self.i.valid), self.o.valid.eq(valid)]
-        for name, bits in (("low", agree[: self.split]), ("high", agree[self.split :])):
-            # Three pairs are six inputs and two outputs, the smallest adder of an FPGA; the tree above is registered apart.
-            threes = []
-            for k in range(0, len(bits), 3):
-                count = Signal(range(len(bits[k : k + 3]) + 1), name=f"{name}_{k}")
-                m.d.sync += count.eq(total(bits[k : k + 3]))
-                threes.append(count)
-            m.d.sync += self.o.p[name].eq(total(threes))
+        pairs = list(zip(self.i.p.a, self.i.p.b, strict=True))
+        for name, part in (("low", pairs[: self.split]), ("high", pairs[self.split :])):
+            count = self._plain if self.family == "generic" else self._compressed
+            m.d.sync += self.o.p[name].eq(count(m, platform, name, part) if part else 0)
         return m
+
+    def _plain(self, m, platform, name, pairs):
+        """Three pairs are six inputs and two outputs, the smallest adder of an FPGA; the tree above is registered apart."""
+        threes = []
+        for k in range(0, len(pairs), 3):
+            agree = [~(a ^ b) for a, b in pairs[k : k + 3]]
+            count = Signal(range(len(agree) + 1), name=f"{name}_{k}")
+            m.d.sync += count.eq(total(agree))
+            threes.append(count)
+        return total(threes)
+
+    def _compressed(self, m, platform, name, pairs):
+        """Blocks of 15, 7 or 3 pairs and single ones, registered, then a tree that takes a single bit in every carry."""
+        sizes, words = block_sizes(self.family, len(pairs)), []
+        ends = list(accumulate(sizes, initial=0))
+        blocks = count_blocks(m, platform, self.family, [pairs[a:b] for a, b in pairwise(ends)]) if sizes else []
+        for k, (size, block) in enumerate(zip(sizes, blocks, strict=True)):
+            word = Signal(len(block), name=f"{name}_{k}")
+            m.d.sync += word.eq(Cat(bit.nets[0] for bit in block))
+            words.append(([Bit((net,), bit.inverted) for net, bit in zip(word, block, strict=True)], size))
+        left = pairs[ends[-1] :]
+        singles = Signal(len(left), name=f"{name}_single")
+        m.d.sync += singles.eq(Cat(lane(*pair).value() for pair in left))
+        return Cat(sum_words(m, platform, self.family, words, list(singles)))
 
 
 def total(terms):

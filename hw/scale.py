@@ -10,9 +10,15 @@ from mubinn.model.fixed import signed_bits
 
 from .codes import lookup
 from .delay import handed_on
-from .layouts import Flags, pulse
+from .layouts import Flags, counted, pulse
+from .queue import Queue
 
 __all__ = ["Gammas", "Scale"]
+
+
+Control = data.StructLayout({name: 1 for name in "valid is_h turn_ends starts puts takes ends".split()})
+"""Of a product: it counts; it is of an h batch; it is its gate row's last of the batch, its first of the group; its sum is put
+aside, or goes on from one that was; it is its group's last."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,10 @@ class Gammas:
 class Scale(wiring.Component):
     """Sums gamma_ij * (2 * count_ij - n) of every gate row of a group over all planes, x part and h part.
 
-    Batches come in the order x, h of the first pass, x, h of the next; the sums leave after the last h batch. A batch
-    takes `schedule.batch_cycles` cycles and may arrive while the one before is under way; the schedule keeps batches of
-    the same kind at least two batches apart. In a window's first step (flag `first`) the h part counts nothing, since h is
-    exact zero.
+    Batches come in the order x, h of the first pass, x, h of the next; the sums leave after the last h batch. Of groups read
+    ahead first all x batches come, then all h batches: their sums wait in between. A batch takes `schedule.batch_cycles`
+    cycles and may arrive while others are under way; the schedule sees that it meets none of its own kind. In a window's
+    first step (flag `first`) the h part counts nothing, since h is exact zero.
 
     Latency of the last batch to `o` is schedule.batch_cycles + 3 cycles.
 
@@ -74,8 +80,8 @@ class Scale(wiring.Component):
         sums = data.ArrayLayout(self.sum_shape, folding.rows * 4)
         super().__init__(
             {
-                "x": In(pulse(x_counts)),
-                "h": In(pulse(data.StructLayout({"counts": h_counts, "flags": Flags}))),
+                "x": In(pulse(counted(x_counts))),
+                "h": In(pulse(counted(h_counts, flags=Flags))),
                 "o": Out(pulse(data.StructLayout({"sums": sums, "flags": Flags}))),
             }
         )
@@ -106,41 +112,71 @@ class Scale(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         s = self.schedule
-        cycles, last_index = s.batch_cycles, 2 * s.passes * s.batch_cycles - 1
-        # The two buffers wait for their turn; `index` walks through the batches of a group in their fixed order.
-        waiting = {"x": Signal(name="waiting_x"), "h": Signal(name="waiting_h")}
-        index, entry, is_h = Signal(range(last_index + 1)), Signal(range(cycles)), Signal()
-        flags, busy = Signal(Flags), Signal()
-        m.d.comb += busy.eq(Mux(is_h, waiting["h"], waiting["x"]))
-        with m.If(busy):
-            m.d.sync += [entry.eq(entry + 1), index.eq(Mux(index == last_index, 0, index + 1))]
-            with m.If(entry == cycles - 1):
-                m.d.sync += [entry.eq(0), is_h.eq(~is_h)]
-                with m.If(is_h):
-                    m.d.sync += waiting["h"].eq(0)
-                with m.Else():
-                    m.d.sync += waiting["x"].eq(0)
-        with m.If(self.x.valid):
-            m.d.sync += waiting["x"].eq(1)
-        with m.If(self.h.valid):
-            m.d.sync += [waiting["h"].eq(1), flags.eq(self.h.p.flags)]
-
-        turn_ends = Signal()
-        m.d.comb += turn_ends.eq(lookup(m, entry, self._turn_ends(), name="turn_end", shape=1) & busy)
-        starts = Signal()
-        # The first product of each gate row of a group replaces its sum.
-        m.d.comb += starts.eq((index < cycles) & lookup(m, entry, self._turn_starts(), name="turn_start", shape=1))
-        controls = Cat(busy, is_h, turn_ends, starts, busy & (index == last_index))
-        staged = [Signal(len(controls), name=f"staged_{k}") for k in range(2)]
-        m.d.sync += [staged[0].eq(controls), staged[1].eq(staged[0])]
+        control, entry, index, busy, flags = self._turns(m)
+        # Beside the operands and the product.
+        staged = [Signal.like(control, name=f"staged_{k}") for k in range(2)]
+        m.d.sync += [staged[0].eq(control), *handed_on(staged)]
+        now = staged[1]
+        if s.ahead:
+            waiting = Queue(s.scale_slots * self.sum_shape.width, depth=s.ahead * s.scale_rows)
+            m.submodules.waiting = waiting
+            m.d.comb += [waiting.put.eq(now.puts), waiting.take.eq(now.takes)]
         for slot in range(s.scale_slots):
-            products = self._products(m, slot, index, entry, is_h, busy, flags)
-            self._accumulate(m, slot, products, staged[1])
-        m.d.sync += [self.o.valid.eq(staged[1][4])]
+            products = self._products(m, slot, index, entry, control.is_h, busy, flags)
+            taken = waiting.o.word_select(slot, self.sum_shape.width).as_signed() if s.ahead else None
+            new = self._accumulate(m, slot, products, now, taken)
+            if s.ahead:
+                m.d.comb += waiting.i.word_select(slot, self.sum_shape.width).eq(new)
+        m.d.sync += self.o.valid.eq(now.ends)
         # Flags are those of the h batch that ended the group; the next h batch is at least a pass away.
         held = [Signal(Flags, name=f"flags_{k}") for k in range(2)]
         m.d.sync += [held[0].eq(flags), held[1].eq(held[0]), self.o.p.flags.eq(held[1])]
         return m
+
+    def _turns(self, m):
+        """Which batch and which of its products has its turn: (control, entry, index into the gammas, busy, flags)."""
+        s = self.schedule
+        cycles = s.batch_cycles
+        waiting = {kind: Signal(name=f"waiting_{kind}") for kind in "xh"}
+        ahead = {kind: Signal(name=f"ahead_{kind}") for kind in "xh"}
+        number = {kind: Signal(range(max(2, s.passes)), name=f"number_{kind}") for kind in "xh"}
+        entry, under_way, chosen, x_newer = Signal(range(max(2, cycles))), Signal(), Signal(), Signal()
+        is_h, busy, flags = Signal(), Signal(), Signal(Flags)
+        # The batch that came first; once begun, to its end.
+        m.d.comb += [
+            is_h.eq(Mux(under_way, chosen, waiting["h"] & (x_newer | ~waiting["x"]))),
+            busy.eq(waiting["x"] | waiting["h"]),
+        ]
+        ends_batch = entry == cycles - 1
+        with m.If(busy):
+            m.d.sync += [entry.eq(Mux(ends_batch, 0, entry + 1)), under_way.eq(~ends_batch), chosen.eq(is_h)]
+            for kind, is_it in (("x", ~is_h), ("h", is_h)):
+                with m.If(ends_batch & is_it):
+                    last = number[kind] == s.passes - 1
+                    m.d.sync += [waiting[kind].eq(0), number[kind].eq(Mux(last, 0, number[kind] + 1))]
+        for kind, stream in (("x", self.x), ("h", self.h)):
+            with m.If(stream.valid):
+                m.d.sync += [waiting[kind].eq(1), ahead[kind].eq(stream.p.ahead), x_newer.eq(kind == "x")]
+        with m.If(self.h.valid):
+            m.d.sync += flags.eq(self.h.p.flags)
+
+        entries = entry[: (cycles - 1).bit_length()]
+        index = Cat(entries, is_h, Mux(is_h, number["h"], number["x"]))
+        turn_ends = lookup(m, entry, self._turn_ends(), name="turn_end", shape=1)
+        turn_starts = lookup(m, entry, self._turn_starts(), name="turn_start", shape=1)
+        control = Signal(Control)
+        first_h, last_x, last_h = number["h"] == 0, number["x"] == s.passes - 1, number["h"] == s.passes - 1
+        m.d.comb += [
+            control.valid.eq(busy),
+            control.is_h.eq(is_h),
+            control.turn_ends.eq(busy & turn_ends),
+            # The first product of each gate row of a group replaces its sum.
+            control.starts.eq(busy & turn_starts & ~is_h & (number["x"] == 0)),
+            control.puts.eq(busy & turn_ends & ~is_h & last_x & ahead["x"]),
+            control.takes.eq(busy & turn_starts & is_h & first_h & ahead["h"]),
+            control.ends.eq(busy & ends_batch & is_h & last_h),
+        ]
+        return control, entry, index, busy, flags
 
     def _turn_ends(self):
         return [int(e % self.schedule.item_cycles == self.schedule.item_cycles - 1) for e in range(self.schedule.batch_cycles)]
@@ -159,7 +195,7 @@ class Scale(wiring.Component):
                 ("x", self.x, spec.input_size),
                 ("h", self.h, spec.hidden_size),
             ):
-                arriving = stream.p if part == "x" else stream.p.counts
+                arriving = stream.p.counts
                 places = [self._item(slot, e, lane) for e in range(s.batch_cycles)]
                 values = [0 if p is None else arriving[p[0] * s.batch_items + p[1]] for p in places]
                 # A shift register: loaded when the batch arrives, one entry down a cycle while its turn lasts.
@@ -169,11 +205,12 @@ class Scale(wiring.Component):
                 with m.Elif(busy & (is_h == (part == "h"))):
                     m.d.sync += handed_on(chain[::-1])
                 counts[part] = chain[0]
+            padded = 1 << (s.batch_cycles - 1).bit_length()
             gammas = [
-                self._coefficient(part, number, slot, e, lane)
+                self._coefficient(part, number, slot, e, lane) if e < s.batch_cycles else 0
                 for number in range(s.passes)
                 for part in (self.gammas.x, self.gammas.h)
-                for e in range(s.batch_cycles)
+                for e in range(padded)
             ]
             gamma_now = lookup(m, index, gammas, name=f"gamma_now_{name}")
             gamma = Signal.like(gamma_now, name=f"gamma_{name}")
@@ -190,23 +227,24 @@ class Scale(wiring.Component):
             products.append(product)
         return products
 
-    def _accumulate(self, m, slot, products, control):
+    def _accumulate(self, m, slot, products, control, taken):
         """Adds a cycle's products to the sum of the gate row whose turn it is; the sums go round as the turns do."""
         s, spec = self.schedule, self.schedule.spec
-        valid, is_h, turn_ends, starts = (control[k] for k in range(4))
         ring = [Signal(self.sum_shape, name=f"sum_{slot}_{turn}") for turn in range(s.scale_rows)]
         step = sum(products[1:], products[0])
         if spec.x_shift != spec.h_shift:
-            step = Mux(is_h, step << spec.h_shift, step << spec.x_shift)
+            step = Mux(control.is_h, step << spec.h_shift, step << spec.x_shift)
         elif spec.x_shift:
             step = step << spec.x_shift
         new = Signal(self.sum_shape, name=f"new_{slot}")
-        m.d.comb += new.eq(Mux(starts, 0, ring[0]) + step)
-        with m.If(valid):
+        before = ring[0] if taken is None else Mux(control.takes, taken, ring[0])
+        m.d.comb += new.eq(Mux(control.starts, 0, before) + step)
+        with m.If(control.valid):
             m.d.sync += ring[0].eq(new)
-            with m.If(turn_ends):
+            with m.If(control.turn_ends):
                 m.d.sync += [a.eq(b) for a, b in zip(ring, [*ring[1:], new], strict=True)]
         for turn, value in enumerate(ring):
             row = turn * s.scale_slots + slot
             if row < 4 * s.folding.rows:
                 m.d.comb += self.o.p.sums[row].eq(value)
+        return new

@@ -40,7 +40,7 @@ class PlaneStore(wiring.Component):
                 "x": In(stream.Signature(x_code)),
                 "h": In(pulse(h_code)),
                 "bank": In(1),
-                "word": In(range(schedule.words)),
+                "word": In(range(max(2, schedule.words))),
                 "planes": Out(data.ArrayLayout(unsigned(schedule.folding.lanes), schedule.levels)),
             }
         )
@@ -49,7 +49,7 @@ class PlaneStore(wiring.Component):
         m = Module()
         schedule = self.schedule
         spec, lanes, levels = schedule.spec, schedule.folding.lanes, schedule.levels
-        depth = 1 << max(0, (schedule.words - 1).bit_length())
+        depth = 1 << (max(2, schedule.words) - 1).bit_length()
         memory = Memory(shape=unsigned(lanes * levels), depth=2 * depth, init=[])
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=levels)

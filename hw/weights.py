@@ -10,7 +10,7 @@ __all__ = ["WeightStore", "weight_words"]
 
 
 def weight_words(schedule, wx_codes, wh_codes):
-    """Contents of the weight memory, a word for every group, pass and word of columns.
+    """Contents of the weight memory, a word for every group, pass and word of columns, in the order they are read.
 
     A word holds for each row, gate and plane of the pass (plane fastest) one bit a lane; padding lanes are 1, so that they
     disagree with the 0 the operand store reads there. Units that pad the last group are all 1.
@@ -31,7 +31,9 @@ def weight_words(schedule, wx_codes, wh_codes):
         bits[: spec.hidden_size, :, plane, : spec.columns] = (codes >> plane & 1).transpose(1, 0, 2)
     shape = (schedule.groups, folding.rows, 4, schedule.passes, folding.weight_planes, schedule.words, folding.lanes)
     ordered = bits.reshape(shape).transpose(0, 3, 5, 1, 2, 4, 6)
-    rows = ordered.reshape(schedule.groups * schedule.passes * schedule.words, -1)
+    places = ordered.reshape(schedule.groups, schedule.passes, schedule.words, -1)
+    parts = [places[part.groups.start : part.groups.stop, :, part.first : part.first + part.words] for part in schedule.parts]
+    rows = np.concatenate([part.reshape(-1, places.shape[-1]) for part in parts])
     return [int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in rows]
 
 
@@ -55,11 +57,11 @@ class WeightStore(wiring.Component):
         folding = schedule.folding
         count = folding.rows * 4 * folding.weight_planes
         self.layout = data.ArrayLayout(unsigned(folding.lanes), count)
-        super().__init__({"address": In(range(len(words))), "weights": Out(self.layout)})
+        super().__init__({"address": In(range(max(2, len(words)))), "weights": Out(self.layout)})
 
     def elaborate(self, platform):
         m = Module()
-        memory = Memory(shape=unsigned(self.layout.size), depth=len(self.words), init=self.words)
+        memory = Memory(shape=unsigned(self.layout.size), depth=max(2, len(self.words)), init=self.words)
         m.submodules.memory = memory
         read = memory.read_port()
         m.d.comb += [read.addr.eq(self.address), self.weights.eq(read.data)]

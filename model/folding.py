@@ -1,13 +1,18 @@
 """How much of an LSTM is computed at once. The results never depend on it, only area and cycles do."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from operator import index
 
 from .spec import LstmSpec, SpecError
+from .timeline import Timeline
 
-__all__ = ["Folding", "Schedule"]
+__all__ = ["Folding", "Part", "Schedule"]
 
-_RANGES = {"rows": (1, 512), "lanes": (1, 768), "weight_planes": (1, 8), "scale_mults": (1, 4096)}
+_RANGES = {"rows": (1, 512), "lanes": (1, 768), "weight_planes": (1, 8), "scale_mults": (1, 4096), "ahead": (0, 64)}
+
+WIDEST_WORD = 1 << 15
+"""Amaranth's netlists have no cells of 65,536 bits, and no chip a memory of half as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +27,17 @@ class Folding:
         Weight planes read at once, 1 to 8, at most weight_levels.
     scale_mults : int
         Multipliers that apply the scales, 1 to 4096. Used are at most 4 * rows, or else the greatest multiple of 4 * rows.
+    ahead : int
+        Groups whose early words are read before the late words of the first: 0 to 64. A step's last h codes then have that
+        much longer to arrive, at the price of a small memory. Used are at most all groups, and none where `Schedule.ahead`
+        says why.
     """
 
     rows: int = 1
     lanes: int = 24
     weight_planes: int = 1
     scale_mults: int = 4
+    ahead: int = 0
 
     def __post_init__(self):
         for name, (low, high) in _RANGES.items():
@@ -48,7 +58,34 @@ class Folding:
         ):
             if getattr(self, name) > high:
                 raise SpecError(f"{name} must be 1 to {high} ({what}), not {getattr(self, name)}")
+        word = 4 * self.rows * self.lanes * self.weight_planes
+        if word > WIDEST_WORD:
+            rule = f"4 * rows * lanes * weight_planes must be at most {WIDEST_WORD}"
+            raise SpecError(f"{rule}, the bits of a weight word, not {word}")
         return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stretch of a step that reads the same words of several groups.
+
+    Parameters
+    ----------
+    groups : range
+    first, words : int
+        The words of every pass: `words` of them from `first` on.
+    slots : int
+        Cycles of a pass, at least `words`.
+    early, late : bool
+        Whether the rest of these words comes later, or came before.
+    """
+
+    groups: range
+    first: int
+    words: int
+    slots: int
+    early: bool = False
+    late: bool = False
 
 
 class Schedule:
@@ -124,25 +161,54 @@ class Schedule:
         return self.scale_rows * self.item_cycles
 
     @property
-    def h_batch_wait(self):
-        """Cycles the last h batch of a step waits for the multipliers, which take batches strictly in turn."""
-        gap, cycles = self.words - self.x_words, self.batch_cycles
-        # x_end: cycles from the arrival of an x batch to its end; the h batch arrives `gap` cycles after the x batch.
-        x_end = cycles
-        for _ in range(self.groups * self.passes - 1):
-            x_end = max(0, max(gap, x_end) + cycles - self.pass_cycles) + cycles
-        return max(0, x_end - gap)
-
-    @property
     def unit_interval(self):
         """Cycles between two units of a group after scaling: the head takes one a class."""
         return max(1, self.spec.classes)
 
     @property
+    def cell_share(self):
+        """Cycles of a pass that the cell needs: a group's units one after another, spread over its passes."""
+        return -(-self.folding.rows * self.unit_interval // self.passes)
+
+    @property
     def pass_cycles(self):
         """Cycles of a pass: dot products, two batches of scaling, or the cell's share of a group, whichever is longest."""
-        cell = -(-self.folding.rows * self.unit_interval // self.passes)
-        return max(self.words, 2 * self.batch_cycles, cell)
+        return max(self.words, 2 * self.batch_cycles, self.cell_share)
+
+    @cached_property
+    def late_words(self):
+        """Words of a pass that can be put off: the fewest for which scaling and cell keep up with early and late parts, and
+        early parts have all of x. 0 where there are none."""
+        for late in range(1, self.words - self.x_words + 1):
+            slots = max(late, self.batch_cycles, self.cell_share)
+            if self.pass_cycles - slots >= max(self.words - late, self.batch_cycles):
+                return late
+        return 0
+
+    @cached_property
+    def ahead(self):
+        """Groups whose early words are read before the late words of the first; 0 where scaling could not follow."""
+        groups = min(self.folding.ahead, self.groups) if self.late_words else 0
+        timeline = Timeline(schedule=self, parts=self._parts(groups), counted=0, scaled=0, finished=0)
+        for _ in range(3):
+            timeline.step()
+        return 0 if timeline.overrun else groups
+
+    @cached_property
+    def parts(self):
+        """Parts of a step in their order; their passes take `groups * group_cycles` cycles in all."""
+        return self._parts(self.ahead)
+
+    def _parts(self, ahead):
+        late, parts = self.late_words, []
+        if ahead:
+            late_slots = max(late, self.batch_cycles, self.cell_share)
+            groups, early = range(ahead), self.words - late
+            parts.append(Part(groups=groups, first=0, words=early, slots=self.pass_cycles - late_slots, early=True))
+            parts.append(Part(groups=groups, first=early, words=late, slots=late_slots, late=True))
+        if ahead < self.groups:
+            parts.append(Part(groups=range(ahead, self.groups), first=0, words=self.words, slots=self.pass_cycles))
+        return tuple(parts)
 
     @property
     def group_cycles(self):

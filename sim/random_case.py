@@ -277,7 +277,8 @@ def _folding(draw, spec):
         lanes = min(spec.columns, room)
     rows = draw.integer("rows", 1, max(1, min(spec.hidden_size, room // (4 * planes * levels * lanes), 12)))
     scale_mults = draw.integer("scale_mults", 1, 4 * rows * 4)
-    return Folding(rows=rows, lanes=lanes, weight_planes=planes, scale_mults=scale_mults)
+    ahead = draw.integer("ahead", 0, 6)
+    return Folding(rows=rows, lanes=lanes, weight_planes=planes, scale_mults=scale_mults, ahead=ahead)
 
 
 def _steps(draw, spec, folding):
@@ -336,4 +337,4 @@ def _features(spec, folding, schedule):
         ("scale slots", 4 * folding.rows, schedule.scale_slots),
     ):
         features.append(f"{what} {'all' if size == part else 'divide' if size % part == 0 else 'leave a rest'}")
-    return features
+    return [*features, f"ahead {'some' if schedule.ahead else 'none'}"]

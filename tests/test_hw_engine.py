@@ -63,12 +63,11 @@ def test_dot_products_count_x_and_h_apart(folding):
                     {
                         "planes": [pack(plane[part]) for plane in planes[p]],
                         "weights": [pack(row[part]) for row in weights[p]],
-                        "x_end": int(w == schedule.x_words - 1),
-                        "last": int(w == schedule.words - 1),
+                        "place": {"x_end": int(w == schedule.x_words - 1), "last": int(w == schedule.words - 1)},
                     },
                 )
             if ctx.get(dut.x.valid):
-                x_got.append([ctx.get(dut.x.p[k]) for k in range(len(x_want[0]))])
+                x_got.append([ctx.get(dut.x.p.counts[k]) for k in range(len(x_want[0]))])
             if ctx.get(dut.h.valid):
                 h_got.append([ctx.get(dut.h.p.counts[k]) for k in range(len(h_want[0]))])
             await ctx.tick()
@@ -98,7 +97,7 @@ def test_scale_sums_gamma_times_dot(folding, first):
     want = sums(x_counts, gammas.x, 5, spec.x_shift)
     if not first:
         want = want + sums(h_counts, gammas.h, 7, spec.h_shift)
-    dut, got, late = Scale(schedule, gammas), [], []
+    dut, got, late, delays = Scale(schedule, gammas), [], [], []
 
     async def bench(ctx):
         period, words = schedule.pass_cycles, schedule.words
@@ -110,18 +109,32 @@ def test_scale_sums_gamma_times_dot(folding, first):
             ctx.set(dut.x.valid, x_now)
             ctx.set(dut.h.valid, h_now)
             if x_now:
-                ctx.set(dut.x.payload, x_counts[place].ravel().tolist())
+                ctx.set(dut.x.payload, {"counts": x_counts[place].ravel().tolist()})
             if h_now:
                 ctx.set(dut.h.payload, {"counts": h_counts[place].ravel().tolist(), "flags": {"first": first}})
                 late.append(cycle)
             if ctx.get(dut.o.valid):
                 got.append([ctx.get(dut.o.p.sums[k]) for k in range(4 * rows)])
-                assert cycle - late[schedule.passes * len(got) - 1] == dut.latency + schedule.h_batch_wait
+                delays.append(cycle - late[schedule.passes * len(got) - 1] - dut.latency)
                 assert ctx.get(dut.o.p.flags.first) == first
             await ctx.tick()
 
     simulate(dut, bench)
     assert got == want.reshape(groups, -1).tolist()
+    assert delays == waits_in_turn(schedule, groups)
+
+
+def waits_in_turn(schedule, groups):
+    """Cycles that the last h batch of each group waits for its turn, batches being served one after another."""
+    free, waits = 0, []
+    for number in range(groups * schedule.passes):
+        for slot in (schedule.x_words - 1, schedule.words - 1):
+            arrival = number * schedule.pass_cycles + slot
+            begins = max(free, arrival)
+            free = begins + schedule.batch_cycles
+        if (number + 1) % schedule.passes == 0:
+            waits.append(begins - arrival)
+    return waits
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7])

@@ -14,6 +14,7 @@ from mubinn.hw import (
     XnorDot,
     XnorProduct,
 )
+from mubinn.hw.cells import FAMILIES
 from mubinn.hw.delay import Delay
 from mubinn.model.binarize import codebook, decode, encode
 from mubinn.model.fixed import Fixed, saturate, shift_half_up
@@ -33,16 +34,17 @@ def test_xnor_dot_by_hand(a, b, low, high):
     assert got == [(low, high)] and latency == {dut.latency}
 
 
-@pytest.mark.parametrize("lanes, split", [(1, 1), (2, 1), (3, 3), (24, 19), (60, 7), (61, 61)])
+@pytest.mark.parametrize("lanes, split", [(1, 1), (2, 1), (3, 3), (24, 19), (60, 7), (61, 61), (132, 132)])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_xnor_dot_counts(lanes, split, seed):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_xnor_dot_counts(family, lanes, split, seed):
     rng = np.random.default_rng(seed)
     bits = rng.integers(0, 2, size=(30, 2, lanes))
     bits[0], bits[1, 0], bits[1, 1] = 1, 0, 1
     items = [{k: sum(int(v) << n for n, v in enumerate(row)) for k, row in zip("ab", pair, strict=True)} for pair in bits]
     agree = bits[:, 0] == bits[:, 1]
     want = list(zip(agree[:, :split].sum(1).tolist(), agree[:, split:].sum(1).tolist(), strict=True))
-    dut = XnorDot(lanes, split=split)
+    dut = XnorDot(lanes, split=split, family=family)
     got, latency = through(dut, items, lambda ctx: (ctx.get(dut.o.p.low), ctx.get(dut.o.p.high)), rng=rng, gap=0.3)
     assert got == want and latency == {dut.latency}
 
@@ -54,6 +56,23 @@ def test_xnor_dot_counts(lanes, split, seed):
 def test_xnor_dot_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         XnorDot(arguments[0], split=arguments[1])
+
+
+def test_xnor_dot_refuses_a_family():
+    with pytest.raises(ValueError, match=r"^family must be generic, ice40, ecp5, gowin, xc7, not 'ise'$"):
+        XnorDot(4, family="ise")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_xnor_dot_of_every_input(family):
+    """All pairs of 7 lanes, split at every column in turn."""
+    lanes = 7
+    for split in (3, 7):
+        dut = XnorDot(lanes, split=split, family=family)
+        items = [{"a": a, "b": b} for a in range(1 << lanes) for b in (0, 0b1010011)]
+        got, _ = through(dut, items, lambda ctx, dut=dut: (ctx.get(dut.o.p.low), ctx.get(dut.o.p.high)))
+        agree = [f"{~(item['a'] ^ item['b']) & 127:07b}"[::-1] for item in items]
+        assert got == [(bits[:split].count("1"), bits[split:].count("1")) for bits in agree]
 
 
 @pytest.mark.parametrize("scales", [[5], [3, 1], [4, 2, 1], [0, 0], [7, 7, 7], [100, 50, 25, 12, 6, 3, 2, 1]], ids=str)

@@ -20,6 +20,7 @@ from .run import Run
 
 __all__ = ["TrainResult", "train"]
 
+
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
     """Attributes

@@ -208,9 +208,7 @@ class Classifier(nn.Module):
             gates = (torch.sigmoid(i) - 0.5, torch.sigmoid(f) - 0.5, torch.tanh(g), torch.sigmoid(o) - 0.5)
         self.h_scales.set([fit_scales(h.numpy(), levels)])
         even = unit_scales(levels, 0.5)
-        self.gate_scales.set(
-            [fit_scales(v.numpy(), levels) if levels == 1 or k == 2 else even for k, v in enumerate(gates)]
-        )
+        self.gate_scales.set([fit_scales(v.numpy(), levels) if levels == 1 or k == 2 else even for k, v in enumerate(gates)])
 
     def project(self):
         """After an optimizer's step: scales in order and range, latent weights within bounds, so that none is stuck."""

@@ -1,0 +1,73 @@
+"""Popcounts made of a family's cells: proven against the plain one through Yosys' own models of the cells, and their size."""
+
+import re
+
+import pytest
+from mubinn.build import fabric
+from mubinn.build.errors import ToolError
+from mubinn.build.fabric import rtlil_of, size_of
+from mubinn.build.tools import run_tool
+from mubinn.hw import XnorDot
+from mubinn.hw.cells import FAMILIES, Fabric
+
+CELLS = {
+    "ice40": "+/ice40/cells_sim.v",
+    "ecp5": "+/ecp5/ccu2c_sim.vh +/ecp5/common_sim.vh",
+    "gowin": "+/gowin/cells_sim.v",
+    "xc7": "+/xilinx/cells_sim.v",
+}
+assert sorted(FAMILIES) == sorted([*CELLS, "generic"])
+
+
+def proof(folder, family, lanes, split, change=lambda text: text):
+    """Log of the proof that a family's cells count what plain logic counts, whatever was there three cycles before."""
+    for name, dut, platform in (
+        ("plain", XnorDot(lanes, split=split), None),
+        ("cells", XnorDot(lanes, split=split, family=family), Fabric(family)),
+    ):
+        text = rtlil_of(dut, name, platform)
+        (folder / f"{name}.il").write_text(change(text) if name == "cells" else text)
+    # -defer: iCE40's block RAM alone takes Yosys more than a minute.
+    script = f"""
+        read_verilog -defer {CELLS[family]}; read_rtlil cells.il; hierarchy -top cells; proc; flatten
+        read_rtlil plain.il; proc; miter -equiv -flatten -make_outputs plain cells both; hierarchy -top both
+        opt_clean; dffunmap; setattr -unset init w:*; opt -full
+        sat -verify -seq 4 -prove-skip 3 -set in_rst 0 -prove trigger 0 both"""
+    script = "; ".join(line.strip() for line in script.strip().splitlines())
+    return run_tool("yosys", ["-p", script], cwd=folder, log="yosys.log", limit_s=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", CELLS)
+@pytest.mark.parametrize("lanes, split", [(1, 1), (5, 2), (24, 19), (31, 31)])
+def test_cells_count_what_plain_logic_counts(tmp_path, family, lanes, split):
+    assert "no model found: SUCCESS!" in proof(tmp_path, family, lanes, split)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family, cell", [("ice40", "LUT_INIT"), ("ecp5", "INIT0"), ("gowin", "ALU_MODE"), ("xc7", "INIT")])
+def test_the_proof_finds_a_wrong_cell(tmp_path, family, cell):
+    """The lowest bit of that parameter is another."""
+
+    def change(text):
+        changed, count = re.subn(rf"(parameter \\{cell} \S*)(\d)$", lambda m: m[1] + str(int(m[2]) ^ 1), text, flags=re.M)
+        assert count
+        return changed
+
+    with pytest.raises(ToolError, match="yosys failed"):
+        proof(tmp_path, family, 7, 7, change)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family, most", [("ice40", 2.4), ("ecp5", 2.4), ("gowin", 2.4), ("xc7", 1.5)])
+def test_luts_of_a_lane(tmp_path, family, most):
+    """XNOR, popcount and both registers of 132 lanes."""
+    size = size_of(XnorDot(132, family=family), family, tmp_path)
+    assert 0 < size.luts <= most * 132 and size.dsps == 0
+
+
+@pytest.mark.slow
+def test_unknown_cell_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(fabric._KNOWN, "ice40", ())
+    with pytest.raises(ToolError, match=r"^ice40: cell SB_DFF\w* is not counted; log: "):
+        size_of(XnorDot(3), "ice40", tmp_path)

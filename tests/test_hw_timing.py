@@ -1,0 +1,50 @@
+"""Cycles of a step: the timeline against the hardware, to the cycle, for foldings that wait, read ahead, or never wait."""
+
+import numpy as np
+import pytest
+from model_cases import random_parameters
+from mubinn.hw import Lstm
+from mubinn.model.folding import Folding, Schedule
+from mubinn.model.spec import LstmSpec, SpecError
+from mubinn.sim.stopwatch import step_cycles
+
+STEPS = 9
+
+
+def random_case(seed):
+    rng = np.random.default_rng(seed)
+    spec = LstmSpec(
+        input_size=int(rng.integers(1, 6)),
+        hidden_size=int(rng.integers(2, 24)),
+        classes=int(rng.choice([0, 2])),
+        weight_levels=int(rng.integers(1, 4)),
+        input_levels=int(rng.integers(1, 3)),
+        hidden_levels=int(rng.integers(1, 3)),
+    )
+    folding = Folding(
+        rows=int(rng.integers(1, min(4, spec.hidden_size) + 1)),
+        lanes=int(rng.integers(1, spec.columns + 1)),
+        weight_planes=int(rng.integers(1, spec.weight_levels + 1)),
+        scale_mults=int(rng.integers(1, 20)),
+        ahead=int(rng.integers(0, 5)),
+    )
+    return spec, folding
+
+
+@pytest.mark.parametrize("seed", range(1, 25))
+def test_steps_take_the_predicted_cycles(seed):
+    spec, folding = random_case(seed)
+    core = Lstm(random_parameters(spec, seed), folding)
+    assert core.schedule.ideal_cycles_per_step == core.schedule.groups * core.schedule.group_cycles  # the beats don't decide
+    timeline = core.timeline()
+    predicted = []
+    for _ in range(STEPS):
+        timeline.step()
+        predicted.append(timeline.cycle)
+    assert step_cycles(core, STEPS) == np.diff(predicted).tolist()
+
+
+def test_a_weight_word_has_a_greatest_width():
+    spec = LstmSpec(input_size=19, hidden_size=100, weight_levels=2)
+    with pytest.raises(SpecError, match=r"weight_planes must be at most 32768, the bits of a weight word, not 95200$"):
+        Schedule(spec, Folding(rows=100, lanes=119, weight_planes=2))
