@@ -188,7 +188,8 @@ def test_shipped_models(name, tmp_path):
     if levels:
         spec = m.spec
         assert {(spec.input_levels, spec.weight_levels), (spec.hidden_levels, spec.bias_levels)} == {levels}
-    assert (m.input_size, m.classes, len(m.preprocess.channels)) == (19, 2, 19)
+    copies = 3 if levels == (1, 1) else 1  # inputs a channel
+    assert (m.channel_count, m.classes, m.input_size, len(m.preprocess.channels)) == (19, 2, 19 * copies, 19 * copies)
     assert m.preprocess.fs * m.preprocess.decimation == 500
     assert "not a medical device" in json.dumps(m.card).lower()
     save_model(tmp_path / "m", m)
