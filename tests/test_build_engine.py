@@ -1,0 +1,34 @@
+"""`mubinn bench engine`: what it measures, and what it refuses."""
+
+import json
+
+import pytest
+from mubinn.build.cli import main
+from mubinn.build.presets import PRESETS
+
+
+@pytest.mark.slow
+def test_a_core_takes_the_predicted_cycles(capsys):
+    assert main(["bench", "engine", "--presets", "eeg-1-1@ecp5-25k", "--steps", "2", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["name"] == "eeg-1-1@ecp5-25k" and row["ahead"] == 16
+    assert row["ideal_cycles_per_step"] < row["cycles_per_step"] == row["predicted_cycles_per_step"]
+    assert row["utilization"] == row["ideal_cycles_per_step"] / row["cycles_per_step"]
+
+
+def test_names_are_models_and_targets():
+    for name, preset in PRESETS.items():
+        assert name == preset.name and name.startswith(f"{preset.model}@{preset.target}")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--presets", "eeg-9-9"], "--presets must be among eeg-1-1@ice40-up5k, "),
+        (["--steps", "0"], "--steps must be 1 to 1000, not 0"),
+    ],
+)
+def test_bad_options_are_one_line(capsys, options, message):
+    assert main(["bench", "engine", *options]) == 1
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error
