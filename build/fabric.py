@@ -33,14 +33,14 @@ _LUTS = {
     # A RAM16SDP4 keeps the other four LUTs of its tile from being used.
     "gowin": {f"LUT{k}": 1 for k in range(1, 5)} | {"ALU": 1, "RAM16SDP4": 8},
     # A LUT6_2 is one LUT with both its outputs; a RAM32M or RAM64M is the four LUTs of a slice.
-    "xc7": {f"LUT{k}": 1 for k in range(1, 7)} | {"INV": 1, "LUT6_2": 1, "RAM32M": 4, "RAM64M": 4},
+    "xc7": {f"LUT{k}": 1 for k in range(1, 7)} | {"INV": 1, "LUT6_2": 1, "SRL16E": 1, "RAM32M": 4, "RAM64M": 4},
 }
 _DSPS = ("SB_MAC16", "MULT18X18D", "MULT9X9", "MULT18X18", "MULT36X36", "DSP48E1")
 _KNOWN = {
     "ice40": ("SB_CARRY", "SB_DFF"),
     "ecp5": ("TRELLIS_FF",),
     "gowin": ("DFF", "GND", "VCC"),
-    "xc7": ("CARRY4", "FDRE", "FDSE"),
+    "xc7": ("CARRY4", "FDRE", "FDSE", "MUXF"),
 }
 """Cells that are no LUTs, by how their names begin."""
 

@@ -1,9 +1,10 @@
 """Popcounts made of a family's cells: proven against the plain one through Yosys' own models of the cells, and their size."""
 
+import json
 import re
 
 import pytest
-from mubinn.build import fabric
+from mubinn.build import cli, fabric, popcounts
 from mubinn.build.errors import ToolError
 from mubinn.build.fabric import rtlil_of, size_of
 from mubinn.build.tools import run_tool
@@ -71,3 +72,31 @@ def test_unknown_cell_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setitem(fabric._KNOWN, "ice40", ())
     with pytest.raises(ToolError, match=r"^ice40: cell SB_DFF\w* is not counted; log: "):
         size_of(XnorDot(3), "ice40", tmp_path)
+
+
+def test_a_bit_product_has_its_share_of_everything(monkeypatch, tmp_path, capsys):
+    """Netlists of known size: the popcount 300, the tables 400 and their writer 80, scaling 96 a plane, on 10 lanes."""
+    luts = {"yosys": 400, "generic": 350, "compressor": 300, "tables-3": 400, "writer-3": 80, "scale-1": 96, "scale-3": 288}
+    monkeypatch.setattr(popcounts, "size_of", lambda dut, family, folder: fabric.Size(luts=luts[folder.name], dsps=1, cells={}))
+    arguments = ["bench", "popcount", "--targets", "ice40", "xc7", "--levels", "3", "--lanes", "10", "--out", str(tmp_path)]
+    assert cli.main([*arguments, "--json"]) == 0
+    rows = {(row["target"], row["strategy"]): row for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert len(rows) == 7 and ("ice40", "distributed") not in rows
+    # Four dot products share the writer, and the scaling with its 24 lanes each.
+    assert rows["xc7", "compressor"]["luts_per_bit_product"] == pytest.approx((3 * 300 / 10 + 288 / 96) / 3)
+    assert rows["xc7", "distributed"]["luts_per_bit_product"] == pytest.approx(((400 + 80 / 4) / 10 + 96 / 96) / 3)
+    assert rows["xc7", "distributed"]["luts_per_lane"] == 40
+    assert {key for key, row in rows.items() if row["chosen"]} == {("ice40", "compressor"), ("xc7", "distributed")}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--lanes", "0"], "--lanes must be 1 to 768, not 0"),
+        (["--levels", "6"], "--levels must be 1 to 5, not 6"),
+        (["--targets", "asic"], "--targets must be ice40, ecp5, gowin, xc7, not 'asic'"),
+    ],
+)
+def test_bench_refuses(capsys, arguments, message):
+    assert cli.main(["bench", "popcount", *arguments]) == 1
+    assert capsys.readouterr().err == f"mubinn: error: {message}\n"
