@@ -10,6 +10,7 @@ from .codes import decoded
 from .delay import handed_on
 from .encoder import Encoder
 from .layouts import gates, pulse
+from .multiplier import registered_product
 from .preactivation import saturated
 from .product import XnorProduct
 
@@ -68,7 +69,7 @@ class Cell(wiring.Component):
         m.d.sync += first.eq(self.i.p.first)
         ig_later = Signal.like(ig.o.payload)
         m.d.sync += ig_later.eq(ig.o.payload)
-        fc = self._forget(m, code["f"], read.data, first)
+        fc = self._forget(m, platform, code["f"], read.data, first)
         # 3: the sum. 4: saturation.
         total = Signal(signed(max(len(fc), len(ig_later)) + 1))
         m.d.sync += total.eq(fc + ig_later)
@@ -104,7 +105,7 @@ class Cell(wiring.Component):
         if ahead is not None:
             m.d.comb += ahead.eq(later)
 
-    def _forget(self, m, f_code, stored, first):
+    def _forget(self, m, platform, f_code, stored, first):
         """Stages 1 and 2: f * c at the sum's binary point, zero in a window's first step."""
         spec = self.spec
         if spec.cell_levels:
@@ -115,8 +116,6 @@ class Cell(wiring.Component):
             m.d.sync += result.eq(Mux(first, 0, fc.o.payload))
             return result
         f_now = decoded(m, f_code, self.gate_scales["f"], self.offsets["f"], name="f_now")
-        f, c = Signal.like(f_now, name="f"), Signal.like(stored, name="c_before")
-        m.d.sync += [f.eq(f_now), c.eq(Mux(self.i.p.first, 0, stored))]
-        product = Signal(signed(len(f) + len(c)), name="f_times_c")
-        m.d.sync += product.eq(f * c)
-        return product << spec.fc_shift
+        before = Signal.like(stored, name="c_before")
+        m.d.comb += before.eq(Mux(self.i.p.first, 0, stored))
+        return registered_product(m, platform, f_now, before, name="f_times_c") << spec.fc_shift

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from amaranth import Cat, Const, Instance, Mux, Signal
 
-__all__ = ["FAMILIES", "Fabric", "alu", "carry4", "ccu2c", "lut6_2", "sb_adder", "truth"]
+__all__ = ["FAMILIES", "Fabric", "alu", "carry4", "ccu2c", "is_real", "lut6_2", "sb_adder", "truth"]
 
 FAMILIES = ("generic", "ice40", "ecp5", "gowin", "xc7")
 """`generic` has no cells of its own: plain logic for any tool, ASIC flows included."""
@@ -22,7 +22,8 @@ class Fabric:
     family: str
 
 
-def _real(platform, family):
+def is_real(platform, family):
+    """Whether to use the family's cells."""
     return isinstance(platform, Fabric) and platform.family == family
 
 
@@ -51,7 +52,7 @@ def ccu2c(m, platform, *, init, inputs, carry):
     (s0, s1), carry out
     """
     s, out = Signal(2, name="ccu2c_s"), Signal(name="ccu2c_cout")
-    if _real(platform, "ecp5"):
+    if is_real(platform, "ecp5"):
         ports = {f"i_{letter}{half}": net for half in (0, 1) for letter, net in zip("ABCD", inputs[half], strict=True)}
         parameters = {f"p_INIT{half}": Const(init[half], 16) for half in (0, 1)}
         parameters |= {"p_INJECT1_0": "NO", "p_INJECT1_1": "NO"}
@@ -73,7 +74,7 @@ def sb_adder(m, platform, *, x, y, carry, pass_carry=False):
     sum, carry out
     """
     s, out = Signal(name="sb_sum"), Signal(name="sb_carry")
-    if _real(platform, "ice40"):
+    if is_real(platform, "ice40"):
         init = truth(lambda i0, i1, i2, i3: i3 if pass_carry else i1 ^ i2 ^ i3, 4)
         m.submodules += Instance("SB_LUT4", p_LUT_INIT=Const(init, 16), i_I0=Const(0), i_I1=x, i_I2=y, i_I3=carry, o_O=s)
         m.submodules += Instance("SB_CARRY", i_I0=x, i_I1=y, i_CI=carry, o_CO=out)
@@ -90,7 +91,7 @@ def alu(m, platform, *, x, a, b, carry):
     sum, carry out
     """
     s, out = Signal(name="alu_sum"), Signal(name="alu_cout")
-    if _real(platform, "gowin"):
+    if is_real(platform, "gowin"):
         m.submodules += Instance("ALU", p_ALU_MODE=2, i_I0=x, i_I1=a, i_I3=b, i_CIN=carry, o_SUM=s, o_COUT=out)
     else:
         propagate = x ^ a ^ ~b
@@ -112,7 +113,7 @@ def lut6_2(m, platform, *, o5, o6, inputs):
     """
     count = len(inputs)
     low, high = Signal(name="lut_o5"), Signal(name="lut_o6")
-    if _real(platform, "xc7"):
+    if is_real(platform, "xc7"):
         init = truth(lambda *bits: o5(*bits[:count]), 5) | truth(lambda *bits: o6(*bits[:count]), 5) << 32
         nets = [*inputs, *[Const(0)] * (5 - count), Const(1)]
         ports = {f"i_I{k}": net for k, net in enumerate(nets)}
@@ -134,7 +135,7 @@ def carry4(m, platform, *, select, data, carry):
         part = slice(base, base + 4)
         s, d = Cat(*select[part]), Cat(*data[part])
         out = Signal(4, name="carry_out")
-        if _real(platform, "xc7"):
+        if is_real(platform, "xc7"):
             o = Signal(4, name="carry_o")
             # A chain's first carry enters beside it, every other from the CARRY4 below.
             ports = {"i_CYINIT": carry, "i_CI": Const(0)} if base == 0 else {"i_CYINIT": Const(0), "i_CI": carry}

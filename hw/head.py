@@ -11,6 +11,7 @@ from mubinn.model.fixed import signed_bits
 from .codes import lookup, value_shape
 from .delay import handed_on
 from .layouts import Flags, pulse, result, tagged
+from .multiplier import registered_product
 
 __all__ = ["Head", "score_bits"]
 
@@ -47,7 +48,7 @@ class Head(wiring.Component):
         spec = parameters.spec
         self.h_shape = value_shape(codebook(parameters.h_scales))
         self.score_bits = score_bits(parameters)
-        self.latency = 5 + spec.classes
+        self.latency = 6 + spec.classes
         super().__init__({"i": In(pulse(tagged(h=self.h_shape))), "o": Out(pulse(result(spec, self.score_bits)))})
 
     def elaborate(self, platform):
@@ -74,9 +75,9 @@ class Head(wiring.Component):
             m.d.sync += [h.eq(self.i.p.h), flags.eq(self.i.p.flags), left.eq(classes)]
         m.d.comb += weight.addr.eq(address)
 
-        # 2: operands from memory. 3: the product; the bias joins the first unit's.
+        # 2: operands from memory. 3: their registers. 4: the product; the bias joins the first unit's.
         stage = data.StructLayout({"valid": 1, "k": k.shape(), "opens": 1, "starts": 1, "ends": 1, "error": 1})
-        stages = [Signal(stage, name=f"stage_{n}") for n in range(4)]
+        stages = [Signal(stage, name=f"stage_{n}") for n in range(5)]
         opens = unit == 0
         m.d.sync += [
             stages[0].valid.eq(busy),
@@ -88,17 +89,18 @@ class Head(wiring.Component):
         ]
         m.d.sync += handed_on(stages)
         h_later = Signal.like(h)
-        product = Signal(signed(spec.head_bits + len(h)))
-        m.d.sync += [h_later.eq(h), product.eq(h_later * weight.data)]
-        bias_now = lookup(m, stages[0].k, p.head_bias, name="bias_now")
+        m.d.sync += h_later.eq(h)
+        product = registered_product(m, platform, h_later, weight.data, name="term")
+        bias_now = lookup(m, stages[1].k, p.head_bias, name="bias_now")
         bias = Signal.like(bias_now, name="bias")
-        m.d.sync += bias.eq(Mux(stages[0].opens, bias_now, 0))
+        m.d.sync += bias.eq(Mux(stages[1].opens, bias_now, 0))
         term = Signal(signed(max(len(product), len(bias)) + 1))
         m.d.sync += term.eq(product + bias)
 
-        # 4: the sums go round, a class a cycle. 5: the greatest of the last round wins, the sum just written against the best.
+        # 5: the term. 6: the sums go round, a class a cycle. 7: the greatest of the last round wins, the sum just written
+        # against the best.
         scores = [Signal(signed(self.score_bits), name=f"score_{n}") for n in range(classes)]
-        best, now, then = Signal(signed(self.score_bits)), stages[2], stages[3]
+        best, now, then = Signal(signed(self.score_bits)), stages[3], stages[4]
         with m.If(now.valid):
             new = Mux(now.starts, 0, scores[0]) + term
             m.d.sync += [a.eq(b) for a, b in zip(scores, [*scores[1:], new], strict=True)]

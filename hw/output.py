@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .codes import decoded, value_shape
 from .delay import handed_on
 from .layouts import pulse
+from .multiplier import registered_product
 from .preactivation import saturated
 
 __all__ = ["OutputProduct"]
@@ -40,15 +41,9 @@ class OutputProduct(wiring.Component):
         m = Module()
         spec = self.spec
         o_now = decoded(m, self.i.p.o, self.o_scales, spec.gate_offsets[3], name="o_now")
-        o, tanh_c = Signal.like(o_now, name="o_value"), Signal.like(self.i.p.tanh_c, name="tanh_c")
-        product = Signal(signed(len(o) + len(tanh_c)))
+        product = registered_product(m, platform, o_now, self.i.p.tanh_c, name="o_times_tanh_c")
         half = 1 << spec.h_shift_down >> 1
-        m.d.sync += [
-            o.eq(o_now),
-            tanh_c.eq(self.i.p.tanh_c),
-            product.eq(o * tanh_c),
-            self.o.payload.eq(saturated(product + half >> spec.h_shift_down, spec.h_bits)),
-        ]
+        m.d.sync += self.o.payload.eq(saturated(product + half >> spec.h_shift_down, spec.h_bits))
         valid = [self.i.valid, Signal(name="valid_0"), Signal(name="valid_1"), self.o.valid]
         m.d.sync += handed_on(valid)
         return m

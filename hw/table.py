@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .codes import lookup, value_shape
 from .delay import handed_on
 from .layouts import pulse
+from .multiplier import registered_product
 
 __all__ = ["PiecewiseLinear"]
 
@@ -50,16 +51,11 @@ class PiecewiseLinear(wiring.Component):
         rises = [b - a for a, b in zip(table.knots, table.knots[1:], strict=False)]
         knot_now = lookup(m, k, table.knots[:-1], name="knot_now", shape=self.o.payload.shape())
         rise_now = lookup(m, k, rises, name="rise_now")
-        knot, rise, part, above = (Signal.like(v) for v in (knot_now, rise_now, d, beyond))
-        m.d.sync += [
-            knot.eq(Mux(beyond, table.knots[-1], knot_now)),
-            rise.eq(rise_now),
-            part.eq(d),
-            above.eq(beyond),
-        ]
-        # 3: the product. 4: rounding, addition.
-        product, base, end = Signal(signed(len(rise) + len(part) + 1)), Signal.like(knot), Signal()
-        m.d.sync += [product.eq(rise * part), base.eq(knot), end.eq(above)]
+        knot, above = Signal.like(knot_now), Signal()
+        m.d.sync += [knot.eq(Mux(beyond, table.knots[-1], knot_now)), above.eq(beyond)]
+        # 3: the product, whose factors are registered in 2. 4: rounding, addition.
+        product, base, end = registered_product(m, platform, rise_now, d, name="rise"), Signal.like(knot), Signal()
+        m.d.sync += [base.eq(knot), end.eq(above)]
         m.d.sync += self.o.payload.eq(base + Mux(end, 0, product + (1 << s >> 1) >> s))
         valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3)), self.o.valid]
         m.d.sync += handed_on(valid)
