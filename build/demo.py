@@ -57,7 +57,7 @@ def demo(out, *, model="eeg-2-2", data="eeg-sample", target="ice40-up5k", simula
     say(f"eval       {model} on {data}: golden model and float parent")
     stages["eval"] = evaluate(model_file, windows).figures()
     say("generate   Verilog, memory images, test vectors")
-    made = generate(model_file, out, x=model_file.quantize_input(windows.x[:2, :20]))
+    made = generate(model_file, out, family=target.family, x=model_file.quantize_input(windows.x[:2, :20]))
     stages["generate"] = made.figures()
     save_figures(out, "eval", stages["eval"])
     say(f"simulate   {len(windows)} windows in {simulator}, every signal against the golden model")

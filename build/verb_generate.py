@@ -3,9 +3,11 @@
 HELP = """\
 Verilog, memory images, test vectors, a self-checking testbench and a manifest of a quantized model.
 
-The same model and folding give the same bytes. The test vectors are windows of --data, or seeded random samples."""
+The same model, folding and target give the same bytes. With --target the dot products and the weight memory are made of the
+cells of its family, smaller and faster; without, the Verilog is plain and fits any tool. The test vectors are windows of --data, or seeded random samples."""
 EXAMPLE = """
 mubinn generate eeg-2-2 -o out/core
+mubinn generate eeg-2-2 -o out/core --target ice40-up5k
 mubinn generate model.safetensors -o out/core --rows 1 --lanes 60 --weight-planes 1 --scale-mults 12 --data eeg-sample"""
 
 
@@ -19,6 +21,7 @@ def add_arguments(parser):
     parser.add_argument("--scale-mults", type=int, help="multipliers that apply scales, 1 to 4096; default: as many as keep up")
     parser.add_argument("--ahead", type=int, help="groups whose early words are read before the late words of the first, 0 to "
                         "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
+    parser.add_argument("--target", help="chip whose cells to use: ice40-up5k, ecp5-25k or ecp5-85k; default: plain Verilog")
     parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz or eeg-sample for the test vectors")
     parser.add_argument("--windows", type=int, default=2, help="windows of --data for the test vectors; default 2")
     parser.add_argument("--steps", type=int, default=20, help="their first steps; default 20")
@@ -31,9 +34,11 @@ def run(args):
 
     from .errors import UserError
     from .generate import default_folding, generate
+    from .targets import target_named
 
     model_file = load_model(args.model)
     spec = model_file.spec
+    family = target_named(args.target).family if args.target else "generic"
     folding = default_folding(spec)
     chosen = {
         name: getattr(args, name)
@@ -49,7 +54,7 @@ def run(args):
         windows = load_test(model_file, args.data, None)
         x = model_file.quantize_input(windows.x[: args.windows, : args.steps])
     with Console(stderr=True).status("generate"):
-        made = generate(model_file, args.out, folding=folding, name=args.name, x=x)
+        made = generate(model_file, args.out, folding=folding, family=family, name=args.name, x=x)
     figures = made.figures()
     print(
         f"{made.directory}/{figures['verilog']}: {figures['top']}, {figures['parameters']} parameters, "

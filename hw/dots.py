@@ -23,6 +23,8 @@ class DotProducts(wiring.Component):
     Parameters
     ----------
     schedule : Schedule
+    family : str
+        Whose cells count, see XnorDot.
 
     Members
     -------
@@ -33,8 +35,8 @@ class DotProducts(wiring.Component):
 
     latency = XnorDot.latency
 
-    def __init__(self, schedule):
-        self.schedule = schedule
+    def __init__(self, schedule, *, family="generic"):
+        self.schedule, self.family = schedule, family
         spec, folding = schedule.spec, schedule.folding
         self.weights = folding.rows * 4 * folding.weight_planes
         lanes = unsigned(folding.lanes)
@@ -85,7 +87,7 @@ class DotProducts(wiring.Component):
             m.submodules.waiting = waiting
             m.d.comb += [waiting.put.eq(pauses), waiting.take.eq(resumes)]
         for index in range(self.weights * levels):
-            dot = XnorDot(lanes, split=schedule.split)
+            dot = XnorDot(lanes, split=schedule.split, family=self.family)
             m.submodules[f"dot_{index}"] = dot
             m.d.comb += [
                 dot.i.valid.eq(self.i.valid),

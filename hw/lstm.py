@@ -16,7 +16,7 @@ from .dots import DotProducts
 from .encoder import Encoder
 from .head import Head
 from .intake import Intake
-from .layouts import Flags, sample, unit_output
+from .layouts import Flags, Place, sample, unit_output
 from .output import OutputProduct
 from .preactivation import PreActivation
 from .scale import Gammas, Scale
@@ -44,6 +44,9 @@ class Lstm(wiring.Component):
         Spec and integer tensors.
     folding : Folding
         How much is computed at once.
+    family : str
+        Whose cells the dot products and weights are made of: generic (plain logic), ice40, ecp5, gowin or xc7. Elaborated
+        for a `Fabric` of that family they are instances, anywhere else what those do.
     startup_cycles : int
         Cycles after reset in which nothing is accepted, 0 to 65535: iCE40 block RAM is not readable in the first
         microseconds after configuration.
@@ -56,17 +59,18 @@ class Lstm(wiring.Component):
         result is not defined.
     """
 
-    def __init__(self, parameters, folding=None, *, startup_cycles=0):
+    def __init__(self, parameters, folding=None, *, family="generic", startup_cycles=0):
         if not 0 <= startup_cycles < 1 << 16:
             raise ValueError(f"startup_cycles must be 0 to 65535, not {startup_cycles}")
         self.parameters, self.spec, self.startup_cycles = parameters, parameters.spec, startup_cycles
+        self.family = family
         self.schedule = Schedule(parameters.spec, folding or Folding())
         spec, p, schedule = self.spec, parameters, self.schedule
         self.intake = Intake(spec, p.x_scales)
         self.store = PlaneStore(schedule)
-        self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes))
+        self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes), family=family)
         self.sequencer = Sequencer(schedule)
-        self.dots = DotProducts(schedule)
+        self.dots = DotProducts(schedule, family=family)
         self.scale = Scale(schedule, Gammas.of(p, schedule))
         self.preactivation = PreActivation(schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales)
         self.activation = Activation(spec, p.gate_scales)
@@ -93,10 +97,15 @@ class Lstm(wiring.Component):
         return Timeline(
             schedule=self.schedule,
             parts=self.schedule.parts,
-            counted=1 + self.dots.latency,
+            counted=self.weights.latency + self.dots.latency,
             scaled=self.scale.latency - self.schedule.batch_cycles,
-            finished=sum(part.latency for part in after_scale) + 1,
+            finished=sum(part.latency for part in after_scale) + 1 - self.store_delay,
         )
+
+    @property
+    def store_delay(self):
+        """Cycles by which the operand store is read after the weights, so that both arrive together."""
+        return self.weights.latency - 1
 
     @property
     def latency(self):
@@ -199,17 +208,17 @@ class Lstm(wiring.Component):
             sequencer.ready.eq(intake.ready),
             sequencer.first.eq(intake.flags.first),
             intake.done.eq(sequencer.done),
-            store.bank.eq(intake.bank),
-            store.word.eq(sequencer.word),
+            store.bank.eq(self._delayed(m, "bank", 1, self.store_delay, intake.bank)),
+            store.word.eq(self._delayed(m, "word", store.word.shape(), self.store_delay, sequencer.word)),
             self.weights.address.eq(sequencer.address),
             dots.i.p.planes.eq(store.planes),
             dots.i.p.weights.eq(self.weights.weights),
         ]
-        m.d.sync += [
-            dots.i.valid.eq(sequencer.valid),
-            dots.i.p.place.eq(sequencer.place),
-            dots.i.p.flags.eq(intake.flags),
-        ]
+        beside = data.StructLayout({"valid": 1, "place": Place, "flags": Flags})
+        read = Signal(beside)
+        m.d.comb += [read.valid.eq(sequencer.valid), read.place.eq(sequencer.place), read.flags.eq(intake.flags)]
+        read = self._delayed(m, "beside_read", beside, self.weights.latency, read)
+        m.d.comb += [dots.i.valid.eq(read.valid), dots.i.p.place.eq(read.place), dots.i.p.flags.eq(read.flags)]
 
     def _write_h(self, m):
         """Every h code to the bank of the next step. Returns whether the unit is its step's last."""
@@ -221,7 +230,10 @@ class Lstm(wiring.Component):
             self.store.h.p.code.eq(coded.payload),
             self.store.h.p.bank.eq(bank),
             self.store.h.p.first.eq(unit == 0),
-            self.sequencer.written.eq(coded.valid),
+            # The codes that the store takes now, as seen from the sequencer, whose words are read `store_delay` cycles later.
+            self.sequencer.written.eq(
+                self._delayed(m, "written", 1, self.h_encoder.latency - self.store_delay, self.output_product.o.valid)
+            ),
         ]
         with m.If(coded.valid):
             m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))

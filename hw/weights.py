@@ -38,13 +38,15 @@ def weight_words(schedule, wx_codes, wh_codes):
 
 
 class WeightStore(wiring.Component):
-    """Weights in an initialised memory. Data follows the address by one cycle.
+    """Weights in an initialised memory. Data follows the address by `latency` cycles.
 
     Parameters
     ----------
     schedule : Schedule
     words : list of int
         See `weight_words`.
+    family : str
+        Whose block RAM it is; on ECP5 its output register is used, without which the data come 5 ns after the clock.
 
     Members
     -------
@@ -52,8 +54,9 @@ class WeightStore(wiring.Component):
     weights : Out(lanes bits for each row, gate and plane of a pass)
     """
 
-    def __init__(self, schedule, words):
-        self.words = words
+    def __init__(self, schedule, words, *, family="generic"):
+        self.words, self.family = words, family
+        self.latency = 2 if family == "ecp5" else 1
         folding = schedule.folding
         count = folding.rows * 4 * folding.weight_planes
         self.layout = data.ArrayLayout(unsigned(folding.lanes), count)
@@ -64,5 +67,6 @@ class WeightStore(wiring.Component):
         memory = Memory(shape=unsigned(self.layout.size), depth=max(2, len(self.words)), init=self.words)
         m.submodules.memory = memory
         read = memory.read_port()
-        m.d.comb += [read.addr.eq(self.address), self.weights.eq(read.data)]
+        m.d.comb += read.addr.eq(self.address)
+        m.d["sync" if self.latency == 2 else "comb"] += self.weights.eq(read.data)
         return m

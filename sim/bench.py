@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cell_models import verilog_sources
 from .tools import BUILDERS, SimulatorError
 
 __all__ = ["BenchResult", "build_bench", "run_bench"]
@@ -57,7 +58,7 @@ def build_bench(folder, manifest, *, simulator, cache, runtime_cache=None, quick
 
     SimulatorError for a missing or failing simulator.
     """
-    sources = [Path(folder) / manifest["verilog"], Path(folder) / manifest["testbench"]]
+    sources = [*verilog_sources(folder, manifest), Path(folder) / manifest["testbench"]]
     build = BUILDERS[simulator]
     return build(sources, f"{manifest['top']}_tb", cache=cache, runtime_cache=runtime_cache, quick=quick)
 

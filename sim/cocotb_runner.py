@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from .bench import BenchResult
+from .cell_models import verilog_sources
 from .simulate import CACHE, together
 from .tools import SimulatorError, find, verilator_root
 
@@ -60,13 +61,14 @@ def simulate_cocotb(folder, *, simulator="verilator", vectors=None, cache=CACHE,
     folder, cache = Path(folder).absolute(), Path(cache).absolute()
     manifest = json.loads((folder / "manifest.json").read_text())
     vectors = Path(vectors).absolute() if vectors else folder / manifest["vectors"]["folder"]
-    digest = hashlib.sha256((folder / manifest["verilog"]).read_bytes()).hexdigest()[:16]
+    sources = verilog_sources(folder, manifest)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".cocotb-", dir=cache))
     try:
         job = {
             "simulator": simulator,
-            "verilog": str(folder / manifest["verilog"]),
+            "sources": [str(path) for path in sources],
             "top": manifest["top"],
             "build": str(cache / f"cocotb-{simulator}-{digest}"),
             "work": str(work),
@@ -136,7 +138,7 @@ def _start(job):
 
     runner = get_runner(job["simulator"])
     runner.build(
-        sources=[job["verilog"]],
+        sources=job["sources"],
         hdl_toplevel=job["top"],
         build_dir=job["build"],
         build_args=BUILD_ARGS[job["simulator"]],

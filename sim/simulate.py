@@ -119,7 +119,12 @@ def _one(manifest, model, command, simulator, stall, seed, vectors, limit=None, 
     stalls = {"stall_in": stall, "stall_out": stall, "seed": seed}
     if command is None:
         case = case or first_windows(read_case(vectors, manifest), limit)
-        core = Lstm(model.parameters, Folding(**manifest["folding"]), startup_cycles=manifest["startup_cycles"])
+        core = Lstm(
+            model.parameters,
+            Folding(**manifest["folding"]),
+            family=manifest["family"],
+            startup_cycles=manifest["startup_cycles"],
+        )
         result = run_amaranth(core, case, **stalls)
         return result, case.expected.get("label") if result.ok else None
     with tempfile.NamedTemporaryFile("r", prefix="mubinn-", suffix=".results") as results:
