@@ -11,6 +11,7 @@ from .output import OutputProduct
 from .popcount import XnorDot
 from .preactivation import PreActivation
 from .product import XnorProduct
+from .rom import Rom
 from .scale import Scale
 from .table import PiecewiseLinear
 
@@ -25,6 +26,7 @@ __all__ = [
     "OutputProduct",
     "PiecewiseLinear",
     "PreActivation",
+    "Rom",
     "Scale",
     "Staircase",
     "TableWriter",
