@@ -4,7 +4,8 @@ HELP = """\
 Verilog, memory images, test vectors, a self-checking testbench and a manifest of a quantized model.
 
 The same model, folding and target give the same bytes. With --target the dot products and the weight memory are made of the
-cells of its family, smaller and faster; without, the Verilog is plain and fits any tool. The test vectors are windows of --data, or seeded random samples."""
+cells of its family, smaller and faster; without, the Verilog is plain and fits any tool. The test vectors are windows of
+--data, or seeded random samples."""
 EXAMPLE = """
 mubinn generate eeg-2-2 -o out/core
 mubinn generate eeg-2-2 -o out/core --target ice40-up5k

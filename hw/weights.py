@@ -3,8 +3,9 @@
 import numpy as np
 from amaranth import Module, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from .rom import Rom
 
 __all__ = ["WeightStore", "weight_words"]
 
@@ -55,18 +56,18 @@ class WeightStore(wiring.Component):
     """
 
     def __init__(self, schedule, words, *, family="generic"):
-        self.words, self.family = words, family
-        self.latency = 2 if family == "ecp5" else 1
         folding = schedule.folding
-        count = folding.rows * 4 * folding.weight_planes
-        self.layout = data.ArrayLayout(unsigned(folding.lanes), count)
+        self.words = words
+        self.layout = data.ArrayLayout(unsigned(folding.lanes), folding.rows * 4 * folding.weight_planes)
+        self.rom = Rom(words, self.layout.size, family=family, output_register=family == "ecp5")
         super().__init__({"address": In(range(max(2, len(words)))), "weights": Out(self.layout)})
+
+    @property
+    def latency(self):
+        return self.rom.latency
 
     def elaborate(self, platform):
         m = Module()
-        memory = Memory(shape=unsigned(self.layout.size), depth=max(2, len(self.words)), init=self.words)
-        m.submodules.memory = memory
-        read = memory.read_port()
-        m.d.comb += read.addr.eq(self.address)
-        m.d["sync" if self.latency == 2 else "comb"] += self.weights.eq(read.data)
+        m.submodules.memory = self.rom
+        m.d.comb += [self.rom.address.eq(self.address), self.weights.eq(self.rom.data)]
         return m
