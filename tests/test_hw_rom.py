@@ -36,9 +36,13 @@ def test_words_come_out_after_the_latency(family, depth, width, register):
     assert got[dut.latency :] == [dut.words[address] for address in order]
 
 
+# Registered and not: where several blocks are multiplexed, the select goes along.
+RUNS = [(family, *size, True) for family in SIZES for size in SIZES[family]]
+RUNS += [("ice40", 700, 20, False), ("ecp5", 500, 36, False), ("ecp5", 600, 40, False), ("ecp5", 1100, 37, False)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("register", [False, True], ids=["latency-1", "latency-2"])
-@pytest.mark.parametrize("family, depth, width", [(family, *size) for family in SIZES for size in SIZES[family]])
+@pytest.mark.parametrize("family, depth, width, register", RUNS)
 def test_block_rams_hold_every_word(tmp_path, family, depth, width, register):
     dut = Rom(random_words(depth, width), width, family=family, output_register=register)
     cell = {"ice40": "SB_RAM40_4K #(", "ecp5": "DP16KD #("}[family]
@@ -64,11 +68,10 @@ def test_a_wrong_bit_is_found(tmp_path, family, parameter):
     assert [address for address, word in enumerate(dut.words) if found[address] != word] == [0]
 
 
-@pytest.mark.parametrize("register", [False, True], ids=["latency-1", "latency-2"])
-def test_small_memories_take_no_block(register):
+def test_small_memories_take_no_block():
     for family in SHAPES:
         for depth, width in ((1, 1), (16, 300), (128, 2)):
-            dut = Rom(random_words(depth, width), width, family=family, output_register=register)
+            dut = Rom(random_words(depth, width), width, family=family, output_register=True)
             assert block_count(depth, width, family) == 0 == len(rom_plan(depth, width, family))
             assert "SB_RAM40" not in verilog_of(dut) and "DP16KD" not in verilog_of(dut)
 
@@ -83,6 +86,8 @@ def test_small_memories_take_no_block(register):
         (257, 1, "ice40", 1),
         (600, 720, "ecp5", 40),
         (512, 720, "ecp5", 20),
+        (3000, 3000, "ecp5", 501),
+        (100000, 100, "ice40", 2444),  # 391 x 256 rows of 100 bits, in 4096 each: not one more
         (4608, 13, "ecp5", 4),  # 4 and 9 bits of 4096 rows, and all 13 of the last 512
         (17, 16, "ecp5", 1),
     ],
