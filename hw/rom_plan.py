@@ -52,7 +52,7 @@ def block_count(depth, width, family):
         The blocks of the family are not planned here.
     """
     shapes = _checked(depth, width, family)
-    return 0 if is_small(depth, width) else _wide(shapes, -(-depth // shapes[-1][0]), width)[0]
+    return 0 if is_small(depth, width) else _cost(shapes, -(-depth // shapes[-1][0]), width)[0]
 
 
 def muxed_bits(plan):
@@ -96,42 +96,34 @@ def _checked(depth, width, family):
 # shape), ("rows", rows above it) or ("bits", bits before it).
 
 
+def _cost(shapes, units, width):
+    for bits in range(1, width):  # narrow ones first, or else the recursion is as deep as a word is wide
+        _cheapest(shapes, units, bits)
+    return _cheapest(shapes, units, width)
+
+
 @cache
 def _cheapest(shapes, units, width):
-    """Cost of a piece at most twice as wide as the widest shape."""
     unit, widest = shapes[-1]
     for rows, bits in shapes:
         if units * unit <= rows and width <= bits:
             return 1, 0, ("block", (rows, bits))
-    # Nothing but a deeper block takes more rows at once, nor anything but a block of the widest shape more bits, so first parts
-    # of these sizes are enough; the tests search through all cuts. The deepest goes first: its end is a bit of the address.
-    ways = []
-    for part in sorted({rows // unit for rows, _ in shapes if rows < units * unit}, reverse=True):
+    # Cuts after the depth of a shape, and after at most the width of the widest, are enough, and pieces more than twice as wide
+    # as that need no cut over rows: the tests search through all cuts. The deepest goes first, so that where it ends is a bit
+    # of the address.
+    ways, wide = [], width > 2 * widest
+    for part in () if wide else sorted({rows // unit for rows, _ in shapes if rows < units * unit}, reverse=True):
         above, below = _cheapest(shapes, part, width), _cheapest(shapes, units - part, width)
         ways.append((above[0] + below[0], above[1] + below[1] + width, ("rows", part)))
-    for part in range(1, min(widest, width // 2) + 1):
+    for part in range(1, min(2 * widest if wide else widest, width // 2) + 1):
         left, right = _cheapest(shapes, units, part), _cheapest(shapes, units, width - part)
         ways.append((left[0] + right[0], left[1] + right[1], ("bits", part)))
     return min(ways, key=lambda way: way[:2])
 
 
-@cache
-def _wide(shapes, units, width):
-    """Cost of a piece of any width: pieces of `_cheapest` side by side."""
-    limit = 2 * shapes[-1][1]
-    if width <= limit:
-        return _cheapest(shapes, units, width)
-    ways = [(0, 0, None)]
-    for bits in range(1, width + 1):
-        parts = [(_cheapest(shapes, units, part), ways[bits - part], part) for part in range(1, min(limit, bits) + 1)]
-        costs = ((one[0] + rest[0], one[1] + rest[1], ("bits", part)) for one, rest, part in parts)
-        ways.append(min(costs, key=lambda cost: cost[:2]))
-    return ways[width]
-
-
 def _pieces(shapes, units, width, row, bit):
     """Shape, and place in the memory, of the blocks that the cheapest cuts leave."""
-    (kind, part) = _wide(shapes, units, width)[2]
+    kind, part = _cost(shapes, units, width)[2]
     if kind == "block":
         yield part, row, units, bit, width
     elif kind == "rows":
