@@ -69,15 +69,17 @@ class Scale(ScaleTurns):
         gammas = {"x": self.gammas.x, "h": self.gammas.h}
         constants = self._constants(slot, lane, lambda part, row, plane, level: gammas[part][row % 4, plane, level])
         gamma_now = lookup(m, index, constants, name=f"gamma_now_{name}")
-        gamma = Signal.like(gamma_now, name=f"gamma_{name}")
+        gamma = Signal.like(gamma_now, name=f"gamma_{name}", reset_less=True)
         # 2 * count - n: the agreeing pairs less the disagreeing ones. Zeros are left out only where n is even.
         up = {part: 1 + shift for part, shift in self.operand_shift.items()}
         most = {"x": spec.input_size << up["x"] >> 1, "h": spec.hidden_size << up["h"] >> 1}
-        dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
-        count = Mux(turn.is_h, counts["h"][0] << up["h"], counts["x"][0] << up["x"])
-        m.d.sync += [dot.eq(count - Mux(turn.is_h, most["h"], most["x"])), gamma.eq(gamma_now)]
-        with m.If(turn.masked):
-            m.d.sync += dot.eq(0)
-        product = Signal(signed(len(dot) + len(gamma)), name=f"product_{name}")
+        dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}", reset_less=True)
+        agreeing = Mux(turn.is_h, counts["h"][0] << up["h"], counts["x"][0] << up["x"])
+        # Without a reset the operands and the product are the DSP block's own registers.
+        m.d.sync += [
+            dot.eq(Mux(turn.masked, 0, agreeing) - Mux(turn.masked, 0, Mux(turn.is_h, most["h"], most["x"]))),
+            gamma.eq(gamma_now),
+        ]
+        product = Signal(signed(len(dot) + len(gamma)), name=f"product_{name}", reset_less=True)
         m.d.sync += product.eq(dot * gamma)
         return product
