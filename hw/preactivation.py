@@ -63,7 +63,7 @@ class PreActivation(wiring.Component):
         bias = memory.read_port()
 
         # The group's sums, the next unit's in front.
-        held = Signal(data.ArrayLayout(self.sum_shape, rows * 4))
+        held = Signal(data.ArrayLayout(self.sum_shape, rows * 4), reset_less=True)
         flags, left, wait = Signal(Flags), Signal(range(rows + 1)), Signal(range(interval))
         unit, next_unit, emit = Signal(range(spec.hidden_size)), Signal(range(spec.hidden_size)), Signal()
         last_unit = unit == spec.hidden_size - 1
@@ -77,7 +77,8 @@ class PreActivation(wiring.Component):
             m.d.sync += wait.eq(wait - 1)
         with m.If(emit):
             m.d.sync += [
-                held.as_value().eq(held.as_value() >> 4 * len(held[0])),
+                # The last unit's stay: nothing need stand before them but what loads them.
+                *[held[k].eq(held[k + 4]) for k in range(4 * rows - 4)],
                 left.eq(Mux(last_unit, 0, left - 1)),
                 wait.eq(interval - 1),
             ]

@@ -7,9 +7,12 @@ from operator import index
 from .spec import LstmSpec, SpecError
 from .timeline import Timeline
 
-__all__ = ["Folding", "Part", "Schedule"]
+__all__ = ["SCALINGS", "Folding", "Part", "Schedule"]
 
 _RANGES = {"rows": (1, 512), "lanes": (1, 768), "weight_planes": (1, 8), "scale_mults": (1, 4096), "ahead": (0, 64)}
+
+SCALINGS = ("gamma", "factored")
+"""Products of counts with alpha_i * beta_j; or of sums over the activation planes, the alphas applied, with beta_j."""
 
 WIDEST_WORD = 1 << 15
 """Amaranth's netlists have no cells of 65,536 bits, and no chip a memory of half as many."""
@@ -31,6 +34,9 @@ class Folding:
         Groups whose early words are read before the late words of the first: 0 to 64. A step's last h codes then have that
         much longer to arrive, at the price of a small memory. Used are at most all groups, and none where `Schedule.ahead`
         says why.
+    scaling : str
+        gamma: a product for every activation and weight plane; factored: one for every weight plane, behind look-ups that
+        apply the activation scales.
     """
 
     rows: int = 1
@@ -38,8 +44,11 @@ class Folding:
     weight_planes: int = 1
     scale_mults: int = 4
     ahead: int = 0
+    scaling: str = "gamma"
 
     def __post_init__(self):
+        if self.scaling not in SCALINGS:
+            raise SpecError(f"scaling must be {' or '.join(SCALINGS)}, not {self.scaling!r}")
         for name, (low, high) in _RANGES.items():
             try:
                 value = index(getattr(self, name))
@@ -142,8 +151,8 @@ class Schedule:
 
     @property
     def batch_items(self):
-        """Products of one gate row in a batch: the activation planes times the weight planes of a pass."""
-        return self.levels * self.folding.weight_planes
+        """Products of one gate row in a batch: a weight plane of the pass each, or a weight and activation plane."""
+        return self.folding.weight_planes * (self.levels if self.folding.scaling == "gamma" else 1)
 
     @property
     def levels(self):

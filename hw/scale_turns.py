@@ -1,0 +1,229 @@
+"""What every way of scaling shares: whose turn it is, counts waiting for theirs, and the sums."""
+
+from math import gcd
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from mubinn.model.fixed import signed_bits
+
+from .codes import lookup
+from .delay import handed_on
+from .layouts import Flags, counted, pulse
+from .queue import Queue
+
+__all__ = ["ScaleTurns", "Turn"]
+
+WIDEST_OPERAND = 16
+"""Bits of an iCE40 multiplier's inputs; every other family's are wider."""
+
+Turn = data.StructLayout({name: 1 for name in "valid is_h masked turn_ends puts takes ends".split()})
+"""Of the products that have their turn: they count; they are of an h batch; of one that counts as zero; its gate row's last
+of the batch; its sum is put aside, or goes on from one that was; it is its group's last."""
+
+
+def _zeros(value):
+    """Zero bits at the end of a number, 0 for zero itself."""
+    return max(0, (value & -value).bit_length() - 1)
+
+
+class ScaleTurns(wiring.Component):
+    """Scaling without its products, which a subclass adds: the sums of every gate row of a group over all planes, x and h part.
+
+    Batches come in the order x, h of the first pass, x, h of the next; the sums leave with the last product of the last h
+    batch. Of groups read ahead first all x batches come, then all h batches: their sums wait in between. A batch takes
+    `schedule.batch_cycles` cycles and may arrive while others are under way; the schedule sees that it meets none of its own
+    kind. In a window's first step (flag `first`) the h part counts nothing, since h is exact zero.
+
+    A product is operand * constant, at the binary point of the accumulator when shifted left by its part's x_shift or h_shift.
+    Common zeros at its end are left out of operands, products and sums; what else the parts' shifts differ by is in the
+    operand where that stays narrow enough, behind the product otherwise.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    sum_bits : int
+        Width of the sums.
+    operands : {"x": (divisors, most), "h": ...}
+        Of each part's operand: numbers it is made of, and its greatest magnitude.
+
+    Attributes
+    ----------
+    stages : int
+        Register stages from a batch's counts to its products. The last batch's sums leave `latency` cycles after it.
+    operand_shift : dict
+        Left shift of a part's operand; negative where zeros are left out.
+
+    Members
+    -------
+    x, h : In(streams of DotProducts)
+    o : Out(stream of sums [rows * 4], gate fastest, at the accumulator's binary point; flags)
+    """
+
+    stages = 2
+
+    def __init__(self, schedule, *, sum_bits, operands):
+        self.schedule = schedule
+        spec, folding = schedule.spec, schedule.folding
+        count = folding.rows * 4 * folding.weight_planes * schedule.levels
+        self.sum_shape = signed(sum_bits)
+        self._place_points(operands)
+        x_counts = data.ArrayLayout(spec.input_size.bit_length(), count)
+        h_counts = data.ArrayLayout(spec.hidden_size.bit_length(), count)
+        sums = data.ArrayLayout(self.sum_shape, folding.rows * 4)
+        super().__init__(
+            {
+                "x": In(pulse(counted(x_counts))),
+                "h": In(pulse(counted(h_counts, flags=Flags))),
+                "o": Out(pulse(data.StructLayout({"sums": sums, "flags": Flags}))),
+            }
+        )
+
+    def _place_points(self, operands):
+        """Where a part's shift is made; `common` is what is left out of all sums."""
+        shifts = {"x": self.schedule.spec.x_shift, "h": self.schedule.spec.h_shift}
+        zeros = {part: _zeros(gcd(*divisors)) for part, (divisors, _) in operands.items()}
+        # No sum has fewer bits than its sign, whatever is left out.
+        self.common = min(*(shifts[part] + zeros[part] for part in "xh"), self.sum_shape.width - 1)
+        lifted = {part: shifts[part] - self.common for part in "xh"}
+        most = max(most << lifted[part] if lifted[part] > 0 else most >> -lifted[part] for part, (_, most) in operands.items())
+        fits = signed_bits(-most, most) <= WIDEST_OPERAND
+        self.operand_shift = lifted if fits else {part: -zeros[part] for part in "xh"}
+        self._product_shift = {part: lifted[part] - self.operand_shift[part] for part in "xh"}
+
+    @property
+    def latency(self):
+        """Cycles from the last h batch to the sums."""
+        return self.schedule.batch_cycles + self.stages
+
+    def _item(self, slot, entry, lane):
+        """(gate row, item of its batch) that multiplier `lane` of `slot` works on in cycle `entry`, None for padding."""
+        s = self.schedule
+        turn, cycle = divmod(entry, s.item_cycles)
+        row, item = turn * s.scale_slots + slot, cycle * s.scale_parallel + lane
+        return (row, item) if row < 4 * s.folding.rows and item < s.batch_items else None
+
+    def _constants(self, slot, lane, value):
+        """value(part, gate row, weight plane, item) for every index of `_turns`, 0 for padding."""
+        s = self.schedule
+        padded = 1 << (s.batch_cycles - 1).bit_length()
+        items_of_plane = s.batch_items // s.folding.weight_planes
+
+        def constant(number, part, entry):
+            place = self._item(slot, entry, lane) if entry < s.batch_cycles else None
+            if place is None:
+                return 0
+            row, item = place
+            plane = item // items_of_plane + number * s.folding.weight_planes
+            return int(value(part, row, plane, item % items_of_plane)) if plane < s.spec.weight_levels else 0
+
+        return [constant(number, part, entry) for number in range(s.passes) for part in "xh" for entry in range(padded)]
+
+    def elaborate(self, platform):
+        m = Module()
+        s = self.schedule
+        turn, index, flags = self._turns(m)
+        staged = [turn, *(Signal(Turn, name=f"turn_{k}") for k in range(1, self.stages + 1))]
+        flagged = [flags, *(Signal(Flags, name=f"flags_{k}") for k in range(1, self.stages + 1))]
+        m.d.sync += [*handed_on(staged), *handed_on(flagged)]
+        now, width = staged[-1], self.sum_shape.width - self.common
+        if s.ahead:
+            waiting = Queue(s.scale_slots * width, depth=s.ahead * s.scale_rows)
+            m.submodules.waiting = waiting
+            m.d.comb += [waiting.put.eq(now.puts), waiting.take.eq(now.takes)]
+        products = self._products(m, turn, index)
+        for slot in range(s.scale_slots):
+            taken = waiting.o.word_select(slot, width).as_signed() if s.ahead else None
+            new = self._accumulate(m, slot, products[slot], now, taken)
+            if s.ahead:
+                m.d.comb += waiting.i.word_select(slot, width).eq(new)
+        m.d.comb += [self.o.valid.eq(now.ends), self.o.p.flags.eq(flagged[-1])]
+        return m
+
+    def _turns(self, m):
+        """Which batch and which of its products has its turn: (turn, index into the constants, flags)."""
+        s = self.schedule
+        cycles = s.batch_cycles
+        waiting = {kind: Signal(name=f"waiting_{kind}") for kind in "xh"}
+        ahead = {kind: Signal(name=f"ahead_{kind}") for kind in "xh"}
+        number = {kind: Signal(range(max(2, s.passes)), name=f"number_{kind}") for kind in "xh"}
+        entry, under_way, chosen, x_newer = Signal(range(max(2, cycles))), Signal(), Signal(), Signal()
+        is_h, busy, flags, turn = Signal(), Signal(), Signal(Flags), Signal(Turn)
+        # The batch that came first; once begun, to its end.
+        m.d.comb += [
+            is_h.eq(Mux(under_way, chosen, waiting["h"] & (x_newer | ~waiting["x"]))),
+            busy.eq(waiting["x"] | waiting["h"]),
+        ]
+        ends_batch = entry == cycles - 1
+        with m.If(busy):
+            m.d.sync += [entry.eq(Mux(ends_batch, 0, entry + 1)), under_way.eq(~ends_batch), chosen.eq(is_h)]
+            for kind, is_it in (("x", ~is_h), ("h", is_h)):
+                with m.If(ends_batch & is_it):
+                    last = number[kind] == s.passes - 1
+                    m.d.sync += [waiting[kind].eq(0), number[kind].eq(Mux(last, 0, number[kind] + 1))]
+        for kind, stream in (("x", self.x), ("h", self.h)):
+            with m.If(stream.valid):
+                m.d.sync += [waiting[kind].eq(1), ahead[kind].eq(stream.p.ahead), x_newer.eq(kind == "x")]
+        with m.If(self.h.valid):
+            m.d.sync += flags.eq(self.h.p.flags)
+
+        index = Cat(entry[: (cycles - 1).bit_length()], is_h, Mux(is_h, number["h"], number["x"]))
+        places = [e % s.item_cycles for e in range(cycles)]
+        starts = lookup(m, entry, [int(place == 0) for place in places], name="turn_starts", shape=1)
+        ends = lookup(m, entry, [int(place == s.item_cycles - 1) for place in places], name="turn_ends", shape=1)
+        first_h, last_x, last_h = number["h"] == 0, number["x"] == s.passes - 1, number["h"] == s.passes - 1
+        m.d.comb += [
+            turn.valid.eq(busy),
+            turn.is_h.eq(is_h),
+            turn.masked.eq(is_h & flags.first),
+            turn.turn_ends.eq(busy & ends),
+            turn.puts.eq(busy & ends & ~is_h & last_x & ahead["x"]),
+            turn.takes.eq(busy & starts & is_h & first_h & ahead["h"]),
+            turn.ends.eq(busy & ends_batch & is_h & last_h),
+        ]
+        return turn, index, flags
+
+    def _chains(self, m, slot, lane, turn, *, count):
+        """{part: counts [count] of the item that has its turn}, each at the end of a shift register."""
+        s, fronts = self.schedule, {}
+        places = [self._item(slot, entry, lane) for entry in range(s.batch_cycles)]
+        for part, stream, most in (("x", self.x, s.spec.input_size), ("h", self.h, s.spec.hidden_size)):
+            arriving, layout = stream.p.counts, data.ArrayLayout(most.bit_length(), count)
+            # Loaded when the batch arrives, one entry down a cycle while its turn lasts.
+            chain = [Signal(layout, name=f"{part}_{slot}_{lane}_{entry}") for entry in range(s.batch_cycles)]
+            with m.If(stream.valid):
+                for entry, place in zip(chain, places, strict=True):
+                    first = None if place is None else (place[0] * s.batch_items + place[1]) * count
+                    m.d.sync += [entry[k].eq(0 if place is None else arriving[first + k]) for k in range(count)]
+            with m.Elif(turn.valid & (turn.is_h == (part == "h"))):
+                m.d.sync += handed_on(chain[::-1])
+            fronts[part] = chain[0]
+        return fronts
+
+    def _products(self, m, turn, index):
+        """Products [slot][lane] of the turn, `stages` cycles later."""
+        raise NotImplementedError
+
+    def _accumulate(self, m, slot, products, now, taken):
+        """Adds a cycle's products to the sum of the gate row whose turn it is; the sums go round as the turns do."""
+        s, shape = self.schedule, signed(self.sum_shape.width - self.common)
+        ring = [Signal(shape, name=f"sum_{slot}_{turn}") for turn in range(s.scale_rows)]
+        step = sum(products[1:], products[0])
+        x_shift, h_shift = self._product_shift["x"], self._product_shift["h"]
+        step = step << x_shift if x_shift == h_shift else Mux(now.is_h, step << h_shift, step << x_shift)
+        new = Signal(shape, name=f"new_{slot}")
+        m.d.comb += new.eq((ring[0] if taken is None else Mux(now.takes, taken, ring[0])) + step)
+        # A sum that leaves makes room for the next from zero: so no multiplexer stands before the adder.
+        with m.If(now.valid):
+            m.d.sync += ring[0].eq(new)
+            with m.If(now.turn_ends):
+                m.d.sync += [a.eq(b) for a, b in zip(ring, [*ring[1:], new], strict=True)]
+                with m.If(now.puts):
+                    m.d.sync += ring[-1].eq(0)
+            with m.If(now.ends):
+                m.d.sync += [value.eq(0) for value in ring]
+        for turn, value in enumerate([*ring[1:], new]):
+            row = turn * s.scale_slots + slot
+            if row < 4 * s.folding.rows:
+                m.d.comb += self.o.p.sums[row].eq(value << self.common)
+        return new
