@@ -2,10 +2,12 @@
 
 from functools import cache
 
-from .cells import lut6_2
+from amaranth import Signal
+
+from .cells import PIPELINED, lut6_2
 from .chain import ZERO, Bit, Chains, add_three, lane
 
-__all__ = ["block_sizes", "count_blocks", "sum_words"]
+__all__ = ["block_sizes", "count_blocks", "sum_stages", "sum_words"]
 
 BLOCK_LUTS = {
     "ice40": {15: 29, 7: 12, 3: 4},
@@ -14,6 +16,10 @@ BLOCK_LUTS = {
     "xc7": {15: 13, 7: 5, 3: 2},
 }
 """LUTs of a block, without the ends of chains."""
+
+STAGE_LEVELS = dict.fromkeys(PIPELINED, 2)
+"""Levels of adders between two registers; no block has more levels. The other families have one register behind the blocks and
+one behind the sum."""
 
 
 def count_blocks(m, platform, family, pairs):
@@ -102,7 +108,8 @@ def _count_xc7(m, platform, part):
 
 
 def sum_words(m, platform, family, words, singles):
-    """Sum of words of Bits, LSB first, and of single bits, as (Bits, most) and nets; a tree of the family's adders.
+    """Sum of words of Bits, LSB first, and of single bits, as (Bits, most) and nets; a tree of the family's adders, with a
+    register after every `STAGE_LEVELS` of its levels but the last.
 
     Parameters
     ----------
@@ -122,19 +129,36 @@ def sum_words(m, platform, family, words, singles):
             sums = [chains.add(*[*ws, []][:2], Bit((extra[0],)) if extra else ZERO) for ws, extra in groups]
         return [_single_bits(word) for word in sums]
 
+    def cut(words, singles):
+        nonlocal chains
+        if chains is not None:
+            chains.close()
+            chains = Chains(m, platform, family)
+        return [([Bit((_register(m, b.nets[0]),), b.inverted) for b in w], most) for w, most in words], [
+            _register(m, net) for net in singles
+        ]
+
     chains = None if family == "xc7" else Chains(m, platform, family)
-    words = _tree(family, words, singles, join, lambda net: [Bit((net,))])
+    words = _tree(family, words, singles, join, lambda net: [Bit((net,))], cut)
     if chains is not None:
         chains.close()
     return [bit.value() for bit in words]
 
 
-def _tree(family, words, singles, join, single_word):
+def _register(m, net):
+    register = Signal(name="partial", reset_less=True)
+    m.d.sync += register.eq(net)
+    return register
+
+
+def _tree(family, words, singles, join, single_word, cut=lambda words, singles: (words, singles)):
     """The order of a sum: the narrowest words first, a single bit wherever an adder has a free place.
 
-    Calls join([(words, singles), ...]) for the adders that work beside each other.
+    Calls join([(words, singles), ...]) for the adders that work beside each other, and cut(words, singles) where registers
+    go.
     """
     words, singles = list(words), list(singles)
+    level, stage = 0, STAGE_LEVELS.get(family)
     ways, places = (3, 2) if family == "xc7" else (2, 1)
     while not words or len(singles) > places * -(-(len(words) - 1) // (ways - 1)):
         words.append((single_word(singles.pop()), 1))
@@ -146,14 +170,36 @@ def _tree(family, words, singles, join, single_word):
         sums = join([([word for word, _ in group], extra) for group, extra in zip(groups, extras, strict=True)])
         most = [sum(m for _, m in group) + len(extra) for group, extra in zip(groups, extras, strict=True)]
         words = [(word[: m.bit_length()], m) for word, m in zip(sums, most, strict=True)] + kept
+        level += 1
+        if stage and level % stage == 0 and len(words) > 1:
+            words, singles = cut(words, singles)
     return words[0][0]
+
+
+def sum_stages(family, lanes):
+    """Registers of a `sum_words` of `block_sizes(family, lanes)`, the one behind its sum counted."""
+    cuts = 0
+
+    def join(groups):
+        return [[0] * (max(len(word) for word in words) + 2) for words, _ in groups]
+
+    def cut(words, singles):
+        nonlocal cuts
+        cuts += 1
+        return words, singles
+
+    sizes = block_sizes(family, lanes)
+    words = [([0] * size.bit_length(), size) for size in sizes]
+    _tree(family, words, [0] * (lanes - sum(sizes)), join, lambda net: [net], cut)
+    return 1 + cuts
 
 
 @cache
 def block_sizes(family, lanes):
     """Sizes of the blocks that count `lanes` pairs with the fewest LUTs; what they leave is XNORed singly."""
     best = None
-    for fifteens in range(max(0, lanes // 15 - 2), lanes // 15 + 1):
+    most = lanes // 15 if family not in STAGE_LEVELS else 0
+    for fifteens in range(max(0, most - 2), most + 1):
         rest = lanes - 15 * fifteens
         for sevens in range(rest // 7 + 1):
             for threes in range((rest - 7 * sevens) // 3 + 1):

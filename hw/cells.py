@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from amaranth import Cat, Const, Instance, Mux, Signal
 
-__all__ = ["FAMILIES", "Fabric", "alu", "carry4", "ccu2c", "is_real", "lut6_2", "sb_adder", "truth"]
+__all__ = ["FAMILIES", "PIPELINED", "Fabric", "alu", "carry4", "ccu2c", "is_real", "lut6_2", "sb_adder", "truth"]
 
 FAMILIES = ("generic", "ice40", "ecp5", "gowin", "xc7")
 """`generic` has no cells of its own: plain logic for any tool, ASIC flows included."""
+
+PIPELINED = ("ecp5",)
+"""Families whose block RAM and multipliers, registers in use, are so fast that an adder deserves a register of its own."""
 
 
 @dataclass(frozen=True)

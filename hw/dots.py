@@ -1,9 +1,10 @@
 """All dot products of a group: four gates by `rows` units by weight planes by activation planes, a word of columns a cycle."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .cells import PIPELINED
 from .delay import handed_on
 from .layouts import Flags, Place, counted, pulse
 from .popcount import XnorDot
@@ -33,8 +34,6 @@ class DotProducts(wiring.Component):
         and h parts are read apart; h with the flags)
     """
 
-    latency = XnorDot.latency
-
     def __init__(self, schedule, *, family="generic"):
         self.schedule, self.family = schedule, family
         spec, folding = schedule.spec, schedule.folding
@@ -49,6 +48,9 @@ class DotProducts(wiring.Component):
             }
         )
         count = self.weights * schedule.levels
+        self.dots = [XnorDot(folding.lanes, split=schedule.split, family=family) for _ in range(count)]
+        self.added_stages = int(family in PIPELINED)
+        self.latency = self.dots[0].latency + self.added_stages
         x_counts = data.ArrayLayout(spec.input_size.bit_length(), count)
         h_counts = data.ArrayLayout(spec.hidden_size.bit_length(), count)
         super().__init__(
@@ -62,7 +64,7 @@ class DotProducts(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         schedule = self.schedule
-        spec, lanes, levels = schedule.spec, schedule.folding.lanes, schedule.levels
+        spec, levels = schedule.spec, schedule.levels
         # Control bits beside the pipeline of the dot products.
         control = data.StructLayout({"valid": 1, "place": Place, "flags": Flags})
         stages = [Signal(control, name=f"control_{k}") for k in range(self.latency + 1)]
@@ -72,7 +74,7 @@ class DotProducts(wiring.Component):
             stages[0].flags.eq(self.i.p.flags),
         ]
         m.d.sync += handed_on(stages)
-        now = stages[-1]
+        now, counted_now = stages[-1], stages[-1 - self.added_stages]
         resumes, pauses = (now.valid & now.place[name] if schedule.ahead else 0 for name in ("resumes", "pauses"))
         m.d.comb += [
             self.x.valid.eq(now.valid & now.place.x_end),
@@ -86,8 +88,7 @@ class DotProducts(wiring.Component):
             waiting = Queue(self.weights * levels * width, depth=schedule.ahead * schedule.passes)
             m.submodules.waiting = waiting
             m.d.comb += [waiting.put.eq(pauses), waiting.take.eq(resumes)]
-        for index in range(self.weights * levels):
-            dot = XnorDot(lanes, split=schedule.split, family=self.family)
+        for index, dot in enumerate(self.dots):
             m.submodules[f"dot_{index}"] = dot
             m.d.comb += [
                 dot.i.valid.eq(self.i.valid),
@@ -96,9 +97,7 @@ class DotProducts(wiring.Component):
             ]
             running = Signal(width, name=f"running_{index}")
             before = Mux(resumes, waiting.o.word_select(index, width), running) if schedule.ahead else running
-            low, high = dot.o.p.low, dot.o.p.high
-            # One adder: up to the split in the x_end word, all columns in every other.
-            added = Mux(now.place.x_end, low, low + high) if schedule.split < lanes else low
+            added, high = self._counts(m, index, dot.o.p, counted_now.place.x_end)
             total = Signal(width, name=f"counted_{index}")
             rest = Signal(width, name=f"rest_{index}")
             m.d.comb += [
@@ -112,3 +111,14 @@ class DotProducts(wiring.Component):
             if schedule.ahead:
                 m.d.comb += waiting.i.word_select(index, width).eq(rest)
         return m
+
+    def _counts(self, m, index, counted, x_end):
+        """What a word adds to the running count, and its columns above the split, with or without a register."""
+        low, high = counted.low, counted.high
+        # One adder: up to the split in the x_end word, all columns in every other.
+        added = Mux(x_end, low, low + high) if self.schedule.split < self.schedule.folding.lanes else low
+        if not self.added_stages:
+            return added, high
+        later = [Signal(Value.cast(v).shape(), name=f"{name}_{index}") for name, v in (("added", added), ("high", high))]
+        m.d.sync += [register.eq(value) for register, value in zip(later, (added, high), strict=True)]
+        return later

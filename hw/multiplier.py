@@ -29,11 +29,12 @@ def registered_product(m, platform, a, b, *, name):
     Signal, signed, as wide as any product
     """
     a, b = _signed(a), _signed(b)
-    product = Signal(signed(len(a) + len(b)), name=f"{name}_product")
+    product = Signal(signed(len(a) + len(b)), name=f"{name}_product", reset_less=True)
     if is_real(platform, "ecp5") and max(len(a), len(b)) <= ECP5_BITS:
         _mult18x18d(m, a, b, product)
         return product
-    first, second = Signal(a.shape(), name=f"{name}_a"), Signal(b.shape(), name=f"{name}_b")
+    # Without a reset they are the block's own registers.
+    first, second = (Signal(v.shape(), name=f"{name}_{letter}", reset_less=True) for letter, v in (("a", a), ("b", b)))
     m.d.sync += [first.eq(a), second.eq(b), product.eq(first * second)]
     return product
 

@@ -6,9 +6,10 @@ from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .blocks import block_sizes, count_blocks, sum_words
+from .blocks import block_sizes, count_blocks, sum_stages, sum_words
 from .cells import FAMILIES
 from .chain import Bit, lane
+from .delay import Delay
 from .layouts import pulse
 
 __all__ = ["XnorDot"]
@@ -27,15 +28,14 @@ class XnorDot(wiring.Component):
     split : int
         Columns 0 to split - 1 are counted in `low`, the rest in `high`. 1 to lanes.
     family : str
-        Whose cells count: generic (plain logic), ice40, ecp5, gowin or xc7. Latency and result are the same.
+        Whose cells count: generic (plain logic), ice40, ecp5, gowin or xc7. The result is the same; `latency` is 2, but more on
+        ECP5 for many lanes, where a register stands after every two levels of adders.
 
     Members
     -------
     i : In(stream of a, b: lanes bits each), never held back
     o : Out(stream of low, high: counts), never held back
     """
-
-    latency = 2
 
     def __init__(self, lanes, *, split=None, family="generic"):
         split = lanes if split is None else split
@@ -46,19 +46,27 @@ class XnorDot(wiring.Component):
         if family not in FAMILIES:
             raise ValueError(f"family must be {', '.join(FAMILIES)}, not {family!r}")
         self.lanes, self.split, self.family = lanes, split, family
+        self._stages = {part: self._sum_stages(size) for part, size in (("low", split), ("high", lanes - split))}
+        self.latency = 1 + max(self._stages.values())
         word = data.StructLayout({"a": unsigned(lanes), "b": unsigned(lanes)})
         counts = data.StructLayout({"low": split.bit_length(), "high": (lanes - split).bit_length()})
         super().__init__({"i": In(pulse(word)), "o": Out(pulse(counts))})
 
     def elaborate(self, platform):
         m = Module()
-        valid = Signal()
-        m.d.sync += [valid.eq(self.i.valid), self.o.valid.eq(valid)]
+        m.submodules.valid = valid = Delay(1, self.latency)
+        m.d.comb += [valid.i.eq(self.i.valid), self.o.valid.eq(valid.o)]
         pairs = list(zip(self.i.p.a, self.i.p.b, strict=True))
         for name, part in (("low", pairs[: self.split]), ("high", pairs[self.split :])):
             count = self._plain if self.family == "generic" else self._compressed
-            m.d.sync += self.o.p[name].eq(count(m, platform, name, part) if part else 0)
+            later = Delay(self.o.p[name].shape(), self.latency - self._stages[name])
+            m.submodules[f"{name}_later"] = later
+            m.d.comb += [later.i.eq(count(m, platform, name, part) if part else 0), self.o.p[name].eq(later.o)]
         return m
+
+    def _sum_stages(self, size):
+        """Registers behind the sum's words."""
+        return 1 if self.family == "generic" or not size else sum_stages(self.family, size)
 
     def _plain(self, m, platform, name, pairs):
         """Three pairs are six inputs and two outputs, the smallest adder of an FPGA; the tree above is registered apart."""

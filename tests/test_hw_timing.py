@@ -34,7 +34,7 @@ def random_case(seed):
 @pytest.mark.parametrize("seed", range(1, 25))
 def test_steps_take_the_predicted_cycles(seed):
     spec, folding = random_case(seed)
-    core = Lstm(random_parameters(spec, seed), folding)
+    core = Lstm(random_parameters(spec, seed), folding, family=("generic", "ecp5", "ice40")[seed % 3])
     assert core.schedule.ideal_cycles_per_step == core.schedule.groups * core.schedule.group_cycles  # the beats don't decide
     timeline = core.timeline()
     predicted = []
