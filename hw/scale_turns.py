@@ -208,11 +208,14 @@ class ScaleTurns(wiring.Component):
         """Adds a cycle's products to the sum of the gate row whose turn it is; the sums go round as the turns do."""
         s, shape = self.schedule, signed(self.sum_shape.width - self.common)
         ring = [Signal(shape, name=f"sum_{slot}_{turn}") for turn in range(s.scale_rows)]
-        step = sum(products[1:], products[0])
         x_shift, h_shift = self._product_shift["x"], self._product_shift["h"]
-        step = step << x_shift if x_shift == h_shift else Mux(now.is_h, step << h_shift, step << x_shift)
+        # One product after another joins the sum: Yosys 0.70 merges an adder into the DSP block of its one product, and loses
+        # the other block where it adds two products' registers.
+        total = ring[0] if taken is None else Mux(now.takes, taken, ring[0])
+        for p in products:
+            total = total + (p << x_shift if x_shift == h_shift else Mux(now.is_h, p << h_shift, p << x_shift))
         new = Signal(shape, name=f"new_{slot}")
-        m.d.comb += new.eq((ring[0] if taken is None else Mux(now.takes, taken, ring[0])) + step)
+        m.d.comb += new.eq(total)
         # A sum that leaves makes room for the next from zero: so no multiplexer stands before the adder.
         with m.If(now.valid):
             m.d.sync += ring[0].eq(new)
