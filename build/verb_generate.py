@@ -19,8 +19,8 @@ def add_arguments(parser):
     parser.add_argument("--scale-mults", type=int, help="multipliers that apply scales, 1 to 4096; default: as many as keep up")
     parser.add_argument("--ahead", type=int, help="groups whose early words are read before the late words of the first, 0 to "
                         "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
-    parser.add_argument("--scaling", choices=("gamma", "factored"), help="gamma, the default: a product for every activation and "
-                        "weight plane; factored: one for every weight plane, behind look-ups")  # fmt: skip
+    parser.add_argument("--scaling", choices=("gamma", "factored"), help="gamma, the default: a product for every plane of "
+                        "activations and weights; factored: one for every plane of weights, behind look-ups")  # fmt: skip
     parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz or eeg-sample for the test vectors")
     parser.add_argument("--windows", type=int, default=2, help="windows of --data for the test vectors; default 2")
     parser.add_argument("--steps", type=int, default=20, help="their first steps; default 20")
