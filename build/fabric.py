@@ -74,7 +74,8 @@ def size_of(component, family, directory, *, limit_s=600):
     """
     directory, kept = Path(directory), Path(directory) / "mapped.json"
     netlist = rtlil_of(component, "top", Fabric(family))
-    script = f"read_rtlil top.il; {FABRICS[family]}; tee -q -o stat.json stat -json"
+    # A $scopeinfo is a submodule's name, no cell.
+    script = f"read_rtlil top.il; {FABRICS[family]}; delete t:$scopeinfo; tee -q -o stat.json stat -json"
     key = hashlib.sha256("\n".join((netlist, script, tool_version("yosys"))).encode()).hexdigest()
     if not kept.exists() or json.loads(kept.read_text())["key"] != key:
         (directory / "top.il").write_text(netlist)

@@ -102,13 +102,13 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
     return Generated(directory=Path(out), manifest=manifest, seconds=time.monotonic() - started)
 
 
-def default_folding(spec):
+def default_folding(spec, *, scaling="gamma"):
     """One row of 24 lanes, or fewer where the LSTM is smaller, and as few multipliers as keep up with the dot products."""
     lanes = min(24, spec.columns)
-    most = 4 * Schedule(spec, Folding(lanes=lanes)).batch_items  # one multiplier a product of a batch
+    most = 4 * Schedule(spec, Folding(lanes=lanes, scaling=scaling)).batch_items  # one multiplier a product of a batch
     # Beyond one a gate, multipliers count only in whole multiples of four.
     for scale_mults in (1, 2, *range(4, most + 1, 4)):
-        folding = Folding(rows=1, lanes=lanes, weight_planes=1, scale_mults=scale_mults)
+        folding = Folding(rows=1, lanes=lanes, weight_planes=1, scale_mults=scale_mults, scaling=scaling)
         schedule = Schedule(spec, folding)
         if 2 * schedule.batch_cycles <= schedule.words:
             break

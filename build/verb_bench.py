@@ -8,5 +8,6 @@ VERBS = {
     "accuracy": "accuracy of binarized against full-precision training, paired",
     "engine": "cycles of a step in the circuit, predicted and ideal",
     "popcount": "LUTs of a dot product of bits on each FPGA family",
+    "scaling": "size of either way of scaling on FPGA families",
     "equality": "golden model against the circuit on random specs",
 }

@@ -23,6 +23,8 @@ def add_arguments(parser):
     parser.add_argument("--ahead", type=int, help="groups whose early words are read before the late words of the first, 0 to "
                         "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
     parser.add_argument("--target", help="chip whose cells to use: ice40-up5k, ecp5-25k or ecp5-85k; default: plain Verilog")
+    parser.add_argument("--scaling", choices=("gamma", "factored"), help="gamma, the default: a product for every plane of "
+                        "activations and weights; factored: one for every plane of weights, behind look-ups")  # fmt: skip
     parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz or eeg-sample for the test vectors")
     parser.add_argument("--windows", type=int, default=2, help="windows of --data for the test vectors; default 2")
     parser.add_argument("--steps", type=int, default=20, help="their first steps; default 20")
@@ -40,7 +42,7 @@ def run(args):
     model_file = load_model(args.model)
     spec = model_file.spec
     family = target_named(args.target).family if args.target else "generic"
-    folding = default_folding(spec)
+    folding = default_folding(spec, scaling=args.scaling or "gamma")
     chosen = {
         name: getattr(args, name)
         for name in ("rows", "lanes", "weight_planes", "scale_mults", "ahead")

@@ -19,7 +19,7 @@ from .intake import Intake
 from .layouts import Flags, Place, sample, unit_output
 from .output import OutputProduct
 from .preactivation import PreActivation
-from .scale import Gammas, Scale
+from .scaling import scale_of
 from .sequencer import Sequencer
 from .store import PlaneStore
 from .table import PiecewiseLinear
@@ -71,7 +71,7 @@ class Lstm(wiring.Component):
         self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes), family=family)
         self.sequencer = Sequencer(schedule)
         self.dots = DotProducts(schedule, family=family)
-        self.scale = Scale(schedule, Gammas.of(p, schedule))
+        self.scale = scale_of(p, schedule, family=family)
         self.preactivation = PreActivation(schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales)
         self.activation = Activation(spec, p.gate_scales)
         self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales)

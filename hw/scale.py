@@ -7,6 +7,7 @@ from amaranth import Mux, Signal, signed
 from mubinn.model.fixed import signed_bits
 
 from .codes import lookup
+from .multiplier import registered_product
 from .scale_turns import ScaleTurns
 
 __all__ = ["Gammas", "Scale"]
@@ -52,34 +53,28 @@ class Scale(ScaleTurns):
     gammas : Gammas
     """
 
-    def __init__(self, schedule, gammas):
+    def __init__(self, schedule, gammas, *, family="generic"):
         self.gammas = gammas
         spec = schedule.spec
         operands = {part: ((2, n), n) for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
-        super().__init__(schedule, sum_bits=gammas.sum_bits(spec), operands=operands)
+        super().__init__(schedule, sum_bits=gammas.sum_bits(spec), operands=operands, family=family)
 
-    def _products(self, m, turn, index):
+    def _products(self, m, platform, turn, index):
         lanes = range(self.schedule.scale_parallel)
-        return [[self._product(m, slot, lane, turn, index) for lane in lanes] for slot in range(self.schedule.scale_slots)]
+        slots = range(self.schedule.scale_slots)
+        return [[self._product(m, platform, slot, lane, turn, index) for lane in lanes] for slot in slots]
 
-    def _product(self, m, slot, lane, turn, index):
+    def _product(self, m, platform, slot, lane, turn, index):
         """Two register stages, operands and product: what a DSP block has inside."""
         spec, name = self.schedule.spec, f"{slot}_{lane}"
         counts = self._chains(m, slot, lane, turn, count=1)
         gammas = {"x": self.gammas.x, "h": self.gammas.h}
         constants = self._constants(slot, lane, lambda part, row, plane, level: gammas[part][row % 4, plane, level])
         gamma_now = lookup(m, index, constants, name=f"gamma_now_{name}")
-        gamma = Signal.like(gamma_now, name=f"gamma_{name}", reset_less=True)
         # 2 * count - n: the agreeing pairs less the disagreeing ones. Zeros are left out only where n is even.
         up = {part: 1 + shift for part, shift in self.operand_shift.items()}
         most = {"x": spec.input_size << up["x"] >> 1, "h": spec.hidden_size << up["h"] >> 1}
-        dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}", reset_less=True)
+        dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
         agreeing = Mux(turn.is_h, counts["h"][0] << up["h"], counts["x"][0] << up["x"])
-        # Without a reset the operands and the product are the DSP block's own registers.
-        m.d.sync += [
-            dot.eq(Mux(turn.masked, 0, agreeing) - Mux(turn.masked, 0, Mux(turn.is_h, most["h"], most["x"]))),
-            gamma.eq(gamma_now),
-        ]
-        product = Signal(signed(len(dot) + len(gamma)), name=f"product_{name}", reset_less=True)
-        m.d.sync += product.eq(dot * gamma)
-        return product
+        m.d.comb += dot.eq(Mux(turn.masked, 0, agreeing) - Mux(turn.masked, 0, Mux(turn.is_h, most["h"], most["x"])))
+        return registered_product(m, platform, dot, gamma_now, name=name)

@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from mubinn.model.fixed import signed_bits
 
+from .cells import PIPELINED
 from .codes import lookup
 from .delay import handed_on
 from .layouts import Flags, counted, pulse
@@ -46,6 +47,9 @@ class ScaleTurns(wiring.Component):
         Width of the sums.
     operands : {"x": (divisors, most), "h": ...}
         Of each part's operand: numbers it is made of, and its greatest magnitude.
+    family : str
+        Where an adder deserves a register of its own (`PIPELINED`), several products of a cycle are added before they join
+        the sum.
 
     Attributes
     ----------
@@ -62,8 +66,9 @@ class ScaleTurns(wiring.Component):
 
     stages = 2
 
-    def __init__(self, schedule, *, sum_bits, operands):
+    def __init__(self, schedule, *, sum_bits, operands, family="generic"):
         self.schedule = schedule
+        self.sum_stages = int(family in PIPELINED and schedule.scale_parallel > 1)
         spec, folding = schedule.spec, schedule.folding
         count = folding.rows * 4 * folding.weight_planes * schedule.levels
         self.sum_shape = signed(sum_bits)
@@ -94,7 +99,7 @@ class ScaleTurns(wiring.Component):
     @property
     def latency(self):
         """Cycles from the last h batch to the sums."""
-        return self.schedule.batch_cycles + self.stages
+        return self.schedule.batch_cycles + self.stages + self.sum_stages
 
     def _item(self, slot, entry, lane):
         """(gate row, item of its batch) that multiplier `lane` of `slot` works on in cycle `entry`, None for padding."""
@@ -123,18 +128,20 @@ class ScaleTurns(wiring.Component):
         m = Module()
         s = self.schedule
         turn, index, flags = self._turns(m)
-        staged = [turn, *(Signal(Turn, name=f"turn_{k}") for k in range(1, self.stages + 1))]
-        flagged = [flags, *(Signal(Flags, name=f"flags_{k}") for k in range(1, self.stages + 1))]
+        after = range(1, self.stages + self.sum_stages + 1)
+        staged = [turn, *(Signal(Turn, name=f"turn_{k}") for k in after)]
+        flagged = [flags, *(Signal(Flags, name=f"flags_{k}") for k in after)]
         m.d.sync += [*handed_on(staged), *handed_on(flagged)]
         now, width = staged[-1], self.sum_shape.width - self.common
         if s.ahead:
             waiting = Queue(s.scale_slots * width, depth=s.ahead * s.scale_rows)
             m.submodules.waiting = waiting
             m.d.comb += [waiting.put.eq(now.puts), waiting.take.eq(now.takes)]
-        products = self._products(m, turn, index)
+        products = self._products(m, platform, turn, index)
         for slot in range(s.scale_slots):
             taken = waiting.o.word_select(slot, width).as_signed() if s.ahead else None
-            new = self._accumulate(m, slot, products[slot], now, taken)
+            added = self._added(m, slot, products[slot], staged[self.stages].is_h)
+            new = self._accumulate(m, slot, added, now, taken)
             if s.ahead:
                 m.d.comb += waiting.i.word_select(slot, width).eq(new)
         m.d.comb += [self.o.valid.eq(now.ends), self.o.p.flags.eq(flagged[-1])]
@@ -200,19 +207,32 @@ class ScaleTurns(wiring.Component):
             fronts[part] = chain[0]
         return fronts
 
-    def _products(self, m, turn, index):
+    def _products(self, m, platform, turn, index):
         """Products [slot][lane] of the turn, `stages` cycles later."""
         raise NotImplementedError
 
-    def _accumulate(self, m, slot, products, now, taken):
-        """Adds a cycle's products to the sum of the gate row whose turn it is; the sums go round as the turns do."""
+    def _added(self, m, slot, products, is_h):
+        """A cycle's terms of the sum: its products, or the register that has their sum."""
+        x_shift, h_shift = self._product_shift["x"], self._product_shift["h"]
+        terms = [p << x_shift if x_shift == h_shift else Mux(is_h, p << h_shift, p << x_shift) for p in products]
+        if not self.sum_stages:
+            return terms
+        total = sum(terms[1:], terms[0])
+        register = Signal(total.shape(), name=f"step_{slot}", reset_less=True)
+        m.d.sync += register.eq(total)
+        return [register]
+
+    def _accumulate(self, m, slot, added, now, taken):
+        """Adds a cycle's terms to the sum of the gate row whose turn it is; the sums go round as the turns do."""
         s, shape = self.schedule, signed(self.sum_shape.width - self.common)
         ring = [Signal(shape, name=f"sum_{slot}_{turn}") for turn in range(s.scale_rows)]
-        step = sum(products[1:], products[0])
-        x_shift, h_shift = self._product_shift["x"], self._product_shift["h"]
-        step = step << x_shift if x_shift == h_shift else Mux(now.is_h, step << h_shift, step << x_shift)
+        # One product after another joins the sum: Yosys 0.70 merges an adder into the DSP block of its one product, and loses
+        # the other block where it adds two products' registers.
+        total = ring[0] if taken is None else Mux(now.takes, taken, ring[0])
+        for term in added:
+            total = total + term
         new = Signal(shape, name=f"new_{slot}")
-        m.d.comb += new.eq((ring[0] if taken is None else Mux(now.takes, taken, ring[0])) + step)
+        m.d.comb += new.eq(total)
         # A sum that leaves makes room for the next from zero: so no multiplexer stands before the adder.
         with m.If(now.valid):
             m.d.sync += ring[0].eq(new)

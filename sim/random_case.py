@@ -3,11 +3,11 @@
 Seeds 1 to len(CORNERS) begin with the corners; the same seed gives the same case.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from mubinn.model.fixed import Fixed
-from mubinn.model.folding import Folding, Schedule
+from mubinn.model.folding import SCALINGS, Folding, Schedule
 from mubinn.model.lstm import Model
 from mubinn.model.parameters import Parameters, tensor_shapes
 from mubinn.model.spec import LstmSpec
@@ -136,6 +136,9 @@ def random_case(seed):
     if draw.chance(0.2):
         reset_at = int(draw.rng.integers(300, 600 + case.steps * schedule.ideal_cycles_per_step))
         kinds.append("reset in a window")
+    # Drawn last, so that a seed's other numbers are what they were without it.
+    folding = replace(folding, scaling=draw.choice("scaling", *SCALINGS))
+    schedule = Schedule(spec, folding)
     features = [size, f"scales {scales}", *kinds, *_features(spec, folding, schedule)]
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
     return RandomCase(
@@ -337,4 +340,4 @@ def _features(spec, folding, schedule):
         ("scale slots", 4 * folding.rows, schedule.scale_slots),
     ):
         features.append(f"{what} {'all' if size == part else 'divide' if size % part == 0 else 'leave a rest'}")
-    return [*features, f"ahead {'some' if schedule.ahead else 'none'}"]
+    return [*features, f"scaling {folding.scaling}", f"ahead {'some' if schedule.ahead else 'none'}"]

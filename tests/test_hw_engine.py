@@ -1,5 +1,6 @@
 """The folded engine's parts: dot products, scaling multiplier, bias add, memories, head."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,13 +8,15 @@ import pytest
 from hw_bench import simulate
 from model_cases import random_parameters
 from mubinn.hw import DotProducts, Head, PreActivation, Scale
+from mubinn.hw.alpha import AlphaSum, Weighted
 from mubinn.hw.intake import Intake
 from mubinn.hw.scale import Gammas
+from mubinn.hw.scaling import scale_of
 from mubinn.hw.store import PlaneStore
 from mubinn.hw.weights import WeightStore, weight_words
 from mubinn.model.binarize import codebook
-from mubinn.model.fixed import saturate, shift_half_up
-from mubinn.model.folding import Folding, Schedule
+from mubinn.model.fixed import Fixed, saturate, shift_half_up
+from mubinn.model.folding import SCALINGS, Folding, Schedule
 from mubinn.model.spec import LstmSpec
 
 FOLDINGS = [
@@ -77,11 +80,16 @@ def test_dot_products_count_x_and_h_apart(folding):
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["later-step", "first-step"])
+@pytest.mark.parametrize("scaling", SCALINGS)
 @pytest.mark.parametrize("folding", FOLDINGS, ids=str)
-def test_scale_sums_gamma_times_dot(folding, first):
+def test_scale_sums_gamma_times_dot(folding, scaling, first):
     """Two groups back to back, batches at the times the engine gives them; sums against sum gamma * (2 p - n)."""
     spec = engine_spec(input_levels=2, hidden_levels=1, wx_fraction=7)
-    schedule, parameters = Schedule(spec, folding), random_parameters(spec, 3)
+    check_sums(Schedule(spec, replace(folding, scaling=scaling)), random_parameters(spec, 3), first)
+
+
+def check_sums(schedule, parameters, first):
+    spec, folding = schedule.spec, schedule.folding
     gammas = Gammas.of(parameters, schedule)
     rng = np.random.default_rng(2)
     groups, rows, planes = 2, folding.rows, schedule.passes * folding.weight_planes
@@ -97,7 +105,7 @@ def test_scale_sums_gamma_times_dot(folding, first):
     want = sums(x_counts, gammas.x, 5, spec.x_shift)
     if not first:
         want = want + sums(h_counts, gammas.h, 7, spec.h_shift)
-    dut, got, late, delays = Scale(schedule, gammas), [], [], []
+    dut, got, late, delays = scale_of(parameters, schedule), [], [], []
 
     async def bench(ctx):
         period, words = schedule.pass_cycles, schedule.words
@@ -135,6 +143,56 @@ def waits_in_turn(schedule, groups):
         if (number + 1) % schedule.passes == 0:
             waits.append(begins - arrival)
     return waits
+
+
+@pytest.mark.parametrize(
+    "x, h",
+    [
+        (((5,), 0, 1), ((3,), 0, 1)),
+        (((4 * 134, 4 * 77), -16036, 19), ((159, 95), -12700, 100)),  # eeg-2-2
+        (((0, 0), 0, 3), ((0, 0), 0, 9)),
+        (((0, 0), 0, 3), ((7, 0), -13, 31)),
+        (((1, 1 << 14), -9, 5), ((1 << 9, 3), 0, 200)),
+        (((90, 45, 23, 11, 6, 3, 2, 1), -181 * 4, 8), ((720, 361, 181, 90, 46, 22, 12, 5), -1437 * 60, 120)),
+    ],
+    ids=str,
+)
+def test_alpha_sum_weighs_counts(x, h):
+    """Least and greatest counts, then random ones, of x, of h and masked, in random turns."""
+    parts = [Weighted(factors=factors, constant=constant, most=most) for factors, constant, most in (x, h)]
+    dut, rng = AlphaSum(x=parts[0], h=parts[1]), np.random.default_rng(4)
+    levels = len(parts[0].factors)
+    items, want = [], []
+    for number in range(120):
+        counts = [[0, p.most][number % 2] + np.zeros(levels, dtype=int) for p in parts]
+        if number >= 12:
+            counts = [rng.integers(0, p.most + 1, size=levels) for p in parts]
+        is_h, masked = int(rng.integers(2)), int(rng.random() < 0.2)
+        items.append({"x": counts[0].tolist(), "h": counts[1].tolist(), "is_h": is_h, "masked": masked})
+        part = parts[is_h]
+        want.append(0 if masked else part.constant + int(np.dot(counts[is_h], part.factors)))
+    got = []
+
+    async def bench(ctx):
+        for cycle in range(len(items) + dut.latency):
+            ctx.set(dut.i, items[min(cycle, len(items) - 1)])
+            if cycle >= dut.latency:
+                got.append(ctx.get(dut.o))
+            await ctx.tick()
+
+    simulate(dut, bench)
+    assert got == want
+    assert max(len(chunk) for chunk in dut.chunks) == 3 or levels * max(p.most for p in parts) < 4
+
+
+@pytest.mark.parametrize("x, h", [(0, 14), (14, 2)], ids=["x-far-above", "h-far-above"])
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_scale_with_far_apart_binary_points(scaling, x, h):
+    """No operand could hold the shift that the parts differ by."""
+    spec = engine_spec(x=Fixed(bits=16, fraction=x), wx_fraction=x, h_fraction=h, wh_fraction=h, bias_fraction=4)
+    assert abs(spec.x_shift - spec.h_shift) >= 24
+    schedule = Schedule(spec, Folding(rows=2, lanes=5, scale_mults=3, scaling=scaling))
+    check_sums(schedule, random_parameters(spec, 3), first=0)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7])

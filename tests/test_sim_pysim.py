@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from model_cases import random_samples
 from mubinn.hw.lstm import Lstm
+from mubinn.model.folding import SCALINGS
 from mubinn.model.parameters import Parameters
 from mubinn.sim.case import Case, make_case
 from mubinn.sim.pysim import run_amaranth
@@ -27,6 +28,15 @@ def test_corner(seed):
 def test_random_core(seed):
     case = random_case(seed)
     result = run_amaranth(Lstm(case.parameters, case.folding), case.case, **case.run_settings())
+    assert result.ok, result.differences
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("seed", [42, 46, 48])
+def test_every_way_of_scaling(seed, scaling):
+    case = random_case(seed)
+    folding = dataclasses.replace(case.folding, scaling=scaling)
+    result = run_amaranth(Lstm(case.parameters, folding), case.case, **case.run_settings())
     assert result.ok, result.differences
 
 
