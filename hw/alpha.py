@@ -119,8 +119,9 @@ class AlphaSum(wiring.Component):
 
     @property
     def latency(self):
-        """A register before the look-ups, one behind them, one behind the last adders, and others between many."""
-        return 2 + max(1, -(-(len(self.chunks) - 1).bit_length() // ADDERS))
+        """A register before the look-ups, one behind them, and others between many adders; none behind the last, whose sum is
+        to be registered by who takes it."""
+        return 1 + max(1, -(-(len(self.chunks) - 1).bit_length() // ADDERS))
 
     def elaborate(self, platform):
         m = Module()
@@ -144,10 +145,7 @@ class AlphaSum(wiring.Component):
             if depth % ADDERS == 0 and len(terms) > 1:
                 terms = [(self._registered(m, value, f"partial_{depth}_{k}"), s) for k, (value, s) in enumerate(terms)]
         value, shift = terms[0]
-        # Without a reset it is a DSP block's input register.
-        result = Signal(self.o.shape(), reset_less=True)
-        m.d.sync += result.eq(value << shift)
-        m.d.comb += self.o.eq(result)
+        m.d.comb += self.o.eq(value << shift)
         return m
 
     def _bit(self, level, place):

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth import Signal, signed
+from amaranth import Signal
 from mubinn.model.fixed import signed_bits
 
 from .alpha import AlphaSum, Weighted
 from .codes import lookup
 from .delay import handed_on
+from .multiplier import registered_product
 from .scale_turns import ScaleTurns
 
 __all__ = ["FactoredScale", "Factors"]
@@ -46,7 +47,7 @@ class FactoredScale(ScaleTurns):
     sums as `Scale`.
 
     A product of every weight plane: `2 * weight_levels` of a gate row. The latency from the last h batch to `o` is
-    schedule.batch_cycles + 1 + AlphaSum's; what batches and sums are, `ScaleTurns` says.
+    schedule.batch_cycles + 2 + AlphaSum's; what batches and sums are, `ScaleTurns` says.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class FactoredScale(ScaleTurns):
         }
         super().__init__(schedule, sum_bits=factors.sum_bits(spec), operands=operands, family=family)
         self._weighted = {part: self._operand(part) for part in "xh"}
-        self.stages = self._alpha_sum().latency + 1
+        self.stages = self._alpha_sum().latency + 2
 
     def _operand(self, part):
         """u of a part, shifted by its operand shift: zeros are left out only where all its numbers have them."""
@@ -86,10 +87,11 @@ class FactoredScale(ScaleTurns):
         m.d.sync += handed_on(indices)
         lanes = range(self.schedule.scale_parallel)
         return [
-            [self._product(m, slot, lane, turn, indices[-1]) for lane in lanes] for slot in range(self.schedule.scale_slots)
+            [self._product(m, platform, slot, lane, turn, indices[-1]) for lane in lanes]
+            for slot in range(self.schedule.scale_slots)
         ]
 
-    def _product(self, m, slot, lane, turn, index):
+    def _product(self, m, platform, slot, lane, turn, index):
         name = f"{slot}_{lane}"
         counts = self._chains(m, slot, lane, turn, count=self.schedule.levels)
         m.submodules[f"alpha_{name}"] = alpha = self._alpha_sum()
@@ -102,7 +104,4 @@ class FactoredScale(ScaleTurns):
         betas = {"x": self.factors.x_betas, "h": self.factors.h_betas}
         constants = self._constants(slot, lane, lambda part, row, plane, item: betas[part][row % 4, plane])
         beta_now = lookup(m, index, constants, name=f"beta_now_{name}")
-        beta = Signal.like(beta_now, name=f"beta_{name}", reset_less=True)
-        product = Signal(signed(len(alpha.o) + len(beta)), name=f"product_{name}", reset_less=True)
-        m.d.sync += [beta.eq(beta_now), product.eq(alpha.o * beta)]
-        return product
+        return registered_product(m, platform, alpha.o, beta_now, name=name)
