@@ -24,7 +24,7 @@ def test_names_are_models_and_targets():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--presets", "eeg-9-9"], "--presets must be among eeg-1-1@ice40-up5k, "),
+        (["--presets", "eeg-9-9"], "--presets must be among lstm-1-20@ecp5-25k, "),
         (["--steps", "0"], "--steps must be 1 to 1000, not 0"),
     ],
 )
