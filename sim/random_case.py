@@ -136,7 +136,7 @@ def random_case(seed):
     if draw.chance(0.2):
         reset_at = int(draw.rng.integers(300, 600 + case.steps * schedule.ideal_cycles_per_step))
         kinds.append("reset in a window")
-    features = [size, f"scales {scales}", *kinds, *_features(spec, folding, schedule)]
+    features = [f"shape {size}", f"scales {scales}", *kinds, *_features(spec, folding, schedule)]
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
     return RandomCase(
         seed=seed,

@@ -13,6 +13,7 @@ def test_a_core_takes_the_predicted_cycles(capsys):
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["name"] == "eeg-1-1@ecp5-25k" and row["ahead"] == 16
     assert row["ideal_cycles_per_step"] < row["cycles_per_step"] == row["predicted_cycles_per_step"]
+    assert {"name", "cycles_per_step", "predicted_cycles_per_step", "ideal_cycles_per_step", "utilization"} <= set(row)
     assert row["utilization"] == row["ideal_cycles_per_step"] / row["cycles_per_step"]
 
 
