@@ -1,8 +1,9 @@
 """`mubinn bench engine`: cycles of a step in the circuit, against those predicted and those if nothing waited."""
 
 HELP = """\
-Run cores of the shipped models in Amaranth's simulator and count the cycles between the ends of their steps. The waiting
-settles after a few steps; what is compared is the mean over the last of them with the prediction of `generate`.
+Run the presets, cores of the shipped models and small ones, in Amaranth's simulator and count the cycles between the ends
+of their steps. The waiting settles after a few steps; what is compared is the mean over the last of them with the
+prediction of `generate`.
 
 Exits 1 where a core takes another number of cycles than predicted."""
 EXAMPLE = """
@@ -41,10 +42,9 @@ def run(args):
 def measured(preset, steps, bar):
     """One row: the preset's cycles as the circuit takes them."""
     from mubinn.hw import Lstm
-    from mubinn.model.artifact import load_model
     from mubinn.sim.stopwatch import step_cycles
 
-    core = Lstm(load_model(preset.model).parameters, preset.folding)
+    core = Lstm(preset.model_file().parameters, preset.folding)
     task = bar.add_task(preset.name, total=SETTLED + steps + 1)
     cycles = step_cycles(core, SETTLED + steps + 1, progress=lambda done: bar.update(task, completed=done))[SETTLED:]
     mean = sum(cycles) / len(cycles)

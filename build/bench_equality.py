@@ -2,8 +2,9 @@
 
 HELP = """\
 Seeded random cores (shape, levels, formats, parameters, folding) on random cases (samples, stalls, resets, broken
-windows): every record of the golden trace and every result is compared with the circuit, in Amaranth's simulator or,
-where that is faster, as Verilog in Verilator; --icarus of them in Icarus too. Seeds 1 to 22 begin with the corners.
+windows): every record of the golden trace and every result is compared with the circuit, in Amaranth's simulator or, where
+that is faster and for every fourth seed, as Verilog in Verilator or Icarus; --icarus of them in Icarus too. Seeds 1 to 22
+begin with the corners.
 
 With --data all test windows of the time split go through the Verilog of the models in Verilator as well.
 
@@ -18,7 +19,7 @@ def add_arguments(parser):
     parser.add_argument("--specs", type=int, default=50, help="random specs; default 50")
     parser.add_argument("--seed", type=int, default=1, help="first seed, 1 or more; default 1")
     parser.add_argument("--only", type=int, metavar="SEED", help="repeat one seed")
-    parser.add_argument("--simulator", help="amaranth, verilator or icarus; default: the faster of the first two")
+    parser.add_argument("--simulator", help="amaranth, verilator or icarus; default: the fastest, every fourth in Verilog")
     parser.add_argument("--icarus", type=int, default=0, metavar="N", help="so many specs in Icarus too; default 0")
     parser.add_argument("--data", metavar="FOLDER", help="EEGMAT folder, .npz or eeg-sample")
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="with --data; default eeg-2-2 eeg-3-3")

@@ -10,32 +10,57 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 
-from mubinn.model.artifact import ModelFile, load_model
+from mubinn.hw.lstm import Lstm
+from mubinn.model.artifact import load_model
 from mubinn.model.evaluate import load_test
+from mubinn.model.lstm import Model
 from mubinn.sim.equality import Verdict, chosen_simulator, run_seed
 from mubinn.sim.random_case import random_case
 from mubinn.sim.simulate import simulate
-from mubinn.sim.tools import SimulatorError, verilator_root
+from mubinn.sim.testbench import testbench
+from mubinn.sim.tools import SimulatorError, find, verilator_root
 
-from .generate import generate
+from .generate import STARTUP_CYCLES, convert, describe, generate, memory_images
 
-__all__ = ["models_on_data", "run_jobs", "run_one", "summary", "tasks"]
+__all__ = ["installed", "models_on_data", "run_jobs", "run_one", "summary", "tasks", "write_bench"]
 
 
 def tasks(seeds, *, simulator=None, icarus=0):
     """(seed, simulator) of every run, the cheap ones of the seeds in Icarus too."""
-    with_verilator = True
-    try:
-        verilator_root()
-    except SimulatorError:
-        with_verilator = False  # all in Amaranth's simulator then, which is always there
+    found = installed()
     cases = {seed: random_case(seed) for seed in seeds}
-    work = [(seed, simulator or chosen_simulator(case, with_verilator=with_verilator)) for seed, case in cases.items()]
+    work = [(seed, simulator or chosen_simulator(case, installed=found)) for seed, case in cases.items()]
     if icarus:
         cheap = sorted(seeds, key=lambda seed: cases[seed].cost)[: max(icarus, len(cases) // 2)]
         every = max(1, len(cheap) // icarus)
-        work += [(seed, "icarus") for seed in cheap[::every][:icarus] if simulator != "icarus"]
+        work += [(seed, "icarus") for seed in cheap[::every][:icarus] if (seed, "icarus") not in work]
     return work
+
+
+def installed():
+    """Which of the simulators of Verilog are there."""
+    found = []
+    for name, check in (("verilator", verilator_root), ("icarus", lambda: [find("iverilog"), find("vvp")])):
+        try:
+            check()
+        except SimulatorError:
+            continue
+        found.append(name)
+    return found
+
+
+def write_bench(case, folder):
+    """The core's Verilog and its testbench in a new folder, as `generate` writes them; returns the manifest.
+
+    What a single run has no use for is left out: wrapper, memory images, model file and vectors of `generate`'s own.
+    """
+    name = "mubinn_lstm"
+    core = Lstm(case.parameters, case.folding, startup_cycles=STARTUP_CYCLES)
+    manifest = describe(core, Model(case.parameters), name=name, images=memory_images(core))
+    (folder / "vectors").mkdir(parents=True)
+    (folder / manifest["verilog"]).write_text(convert(core, name))
+    (folder / manifest["testbench"]).write_text(testbench(manifest))
+    return manifest
 
 
 def run_one(seed, simulator, cache):
@@ -43,11 +68,10 @@ def run_one(seed, simulator, cache):
     try:
         if simulator == "amaranth":
             return run_seed(seed, simulator=simulator, folder=None, manifest=None, cache=cache)
-        case = random_case(seed)
         with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
             folder = Path(scratch) / "core"
-            made = generate(ModelFile(preset="mubinn2", parameters=case.parameters), folder, folding=case.folding)
-            return run_seed(seed, simulator=simulator, folder=folder, manifest=made.manifest, cache=cache)
+            manifest = write_bench(random_case(seed), folder)
+            return run_seed(seed, simulator=simulator, folder=folder, manifest=manifest, cache=cache)
     except Exception as error:
         if isinstance(error, SimulatorError) and "is not installed" in str(error):
             raise
@@ -130,7 +154,10 @@ def models_on_data(models, data, *, cache, jobs, bar):
 def summary(seed, verdicts, data):
     """What `mubinn bench equality --json` prints."""
     failures = [verdict for verdict in verdicts if not verdict.ok]
-    coverage = Counter(feature for verdict in verdicts for feature in set(verdict.features))
+    # A spec counts once, however often it ran.
+    covered = {(verdict.seed, feature) for verdict in verdicts for feature in verdict.features}
+    covered |= {(verdict.seed, f"simulator {verdict.simulator}") for verdict in verdicts if verdict.steps}
+    coverage = Counter(feature for _, feature in covered)
     wrong = sum(verdict.mismatches for verdict in verdicts) + sum(entry["mismatches"] for entry in data)
     return {
         "ok": not failures and wrong == 0,

@@ -1,10 +1,20 @@
-"""Cores that the benchmarks measure: a shipped model, a folding and a chip, under one name."""
+"""Cores that the benchmarks measure: a shipped or a seeded model, a folding and a chip, under one name."""
 
 from dataclasses import dataclass
 
+import numpy as np
+from mubinn.model.artifact import ModelFile, load_model
 from mubinn.model.folding import Folding
+from mubinn.model.spec import LstmSpec
+from mubinn.sim.random_case import random_parameters
 
-__all__ = ["PRESETS", "Preset"]
+__all__ = ["PRESETS", "SEEDED", "Preset"]
+
+SEEDED = {
+    "lstm-1-20": LstmSpec(input_size=1, hidden_size=20, classes=1),
+    "lstm-6-20": LstmSpec(input_size=6, hidden_size=20, classes=0),
+}
+"""Models of seeded random parameters: those sizes, two levels, with a head and without. They place in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +22,7 @@ class Preset:
     """Parameters
     ----------
     model : str
-        Shipped name.
+        Shipped name, or one of SEEDED.
     target : str
         Name of a chip of `build.targets`.
     folding : Folding
@@ -29,10 +39,20 @@ class Preset:
     def name(self):
         return f"{self.model}@{self.target}{self.suffix}"
 
+    def model_file(self):
+        """The model, always the same."""
+        if self.model not in SEEDED:
+            return load_model(self.model)
+        return ModelFile(preset="mubinn2", parameters=random_parameters(SEEDED[self.model], np.random.default_rng(1)))
+
 
 PRESETS = {
     preset.name: preset
-    for preset in (
+    for preset in (  # those that are placed quickly first
+        Preset(model="lstm-1-20", target="ecp5-25k", folding=Folding(lanes=7, scale_mults=2)),
+        Preset(model="lstm-6-20", target="ecp5-25k", folding=Folding(lanes=13, scale_mults=4)),
+        Preset(model="lstm-1-20", target="ice40-up5k", folding=Folding(lanes=7, scale_mults=2)),
+        Preset(model="lstm-6-20", target="ice40-up5k", folding=Folding(lanes=13, scale_mults=4)),
         Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
         Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
         Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=1), suffix="-ahead"),

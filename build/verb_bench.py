@@ -6,6 +6,7 @@ PREFIX = "mubinn.build.bench_"
 VERBS = {
     "golden": "speed of the golden model against torch.nn.LSTM",
     "accuracy": "accuracy of binarized against full-precision training, paired",
+    "baseline": "area, clock and cycles of the presets against the baseline in git",
     "engine": "cycles of a step in the circuit, predicted and ideal",
     "popcount": "LUTs of a dot product of bits on each FPGA family",
     "scaling": "size of either way of scaling on FPGA families",

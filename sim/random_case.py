@@ -59,6 +59,8 @@ class RandomCase:
         The corner, or the size that was drawn.
     parameters : Parameters
     folding : Folding
+    family : str
+        Whose cells the core is made of.
     case : Case
     stall_in, stall_out : float
     reset_at : int or None
@@ -70,6 +72,7 @@ class RandomCase:
     what: str
     parameters: Parameters
     folding: Folding
+    family: str
     case: Case
     stall_in: float
     stall_out: float
@@ -120,6 +123,10 @@ class _Draw:
         return bool(self.rng.random() < share)
 
 
+FAMILIES = ("generic", "ice40", "ecp5")
+"""Those that `mubinn generate` knows targets of."""
+
+
 def random_case(seed):
     """The case of a seed, an integer from 1."""
     draw = _Draw(seed)
@@ -136,16 +143,18 @@ def random_case(seed):
     if draw.chance(0.2):
         reset_at = int(draw.rng.integers(300, 600 + case.steps * schedule.ideal_cycles_per_step))
         kinds.append("reset in a window")
-    # Drawn last, so that a seed's other numbers are what they were without it.
+    # Drawn last, so that a seed's other numbers are what they were without them.
     folding = replace(folding, scaling=draw.choice("scaling", *SCALINGS))
+    family = draw.choice("family", *FAMILIES)
     schedule = Schedule(spec, folding)
-    features = [size, f"scales {scales}", *kinds, *_features(spec, folding, schedule)]
+    features = [f"shape {size}", f"scales {scales}", f"family {family}", *kinds, *_features(spec, folding, schedule)]
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
     return RandomCase(
         seed=seed,
         what=draw.fixed.get("what", size),
         parameters=parameters,
         folding=folding,
+        family=family,
         case=case,
         stall_in=stall_in,
         stall_out=stall_out,

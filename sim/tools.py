@@ -27,6 +27,8 @@ _VERILATOR_FLAGS = (
     "--cc --main --timing -O3 --x-assign fast --x-initial fast --no-assert -Wno-fatal -Wno-lint -Wno-style --output-split 0"
 ).split()
 
+_HEADERS = '#include "verilated.h"\n#include "verilated_timing.h"\n'
+
 
 class SimulatorError(Exception):
     """A simulator is missing, failed, or did not end as it must. One line: the program, what it said, what helps."""
@@ -54,8 +56,8 @@ def build_verilator(sources, top, *, cache, runtime_cache=None, quick=False):
     """Command line that runs module `top` of the Verilog files `sources`, compiled by Verilator.
 
     Compiled models stay in the folder `cache`, found again by the hash of all that went into them, and what all models
-    have in common in `runtime_cache`, if that is another. `quick` compiles without optimisation: best for a run of few
-    cycles, which is then ten times slower. Raises SimulatorError.
+    have in common in `runtime_cache`, if that is another. `quick` compiles without optimisation and with Verilator's
+    headers compiled before: best for a run of few cycles, which is then ten times slower. Raises SimulatorError.
     """
     # The model is one compilation unit: -O1 takes half as long as -O2 and simulates as fast.
     optimisation = "-O0" if quick else "-O1"
@@ -72,6 +74,16 @@ def build_verilator(sources, top, *, cache, runtime_cache=None, quick=False):
         [version, *_CXX_FLAGS],
         lambda folder: _build_runtime(folder, compiler, root),
     )
+    headers = []
+    if quick:  # half of what such a compilation takes; they hold for one level of optimisation
+        parts = [version, optimisation, *_CXX_FLAGS, _HEADERS]
+        folder = _cached(
+            runtime_cache or cache,
+            "verilator-headers",
+            parts,
+            lambda folder: _build_headers(folder, compiler, root, optimisation),
+        )
+        headers = ["-include", folder / "headers.h"]
 
     def build(folder):
         verilog = [str(Path(source).resolve()) for source in sources]
@@ -81,7 +93,7 @@ def build_verilator(sources, top, *, cache, runtime_cache=None, quick=False):
         (folder / "cpp" / "unit.cc").write_text("".join(f'#include "{unit.name}"\n' for unit in units))
         include = ["-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
         objects = sorted(str(path.resolve()) for path in runtime.glob("*.o"))
-        command = [compiler, optimisation, *_CXX_FLAGS, *include, "unit.cc", *objects, "-o", "../bench"]
+        command = [compiler, optimisation, *_CXX_FLAGS, *include, *headers, "unit.cc", *objects, "-o", "../bench"]
         _run(command, cwd=folder / "cpp")
         shutil.rmtree(folder / "cpp")
 
@@ -96,6 +108,14 @@ def _build_runtime(folder, compiler, root):
         source = include / f"{name}.cpp"
         command = [compiler, "-O2", *_CXX_FLAGS, f"-I{include}", f"-I{include / 'vltstd'}", "-c", source]
         _run([*command, "-o", f"{name}.o"], cwd=folder)
+
+
+def _build_headers(folder, compiler, root, optimisation):
+    """Verilator's headers and the standard library's behind them, compiled: the compiler finds them beside headers.h."""
+    (folder / "headers.h").write_text(_HEADERS)
+    include = root / "include"
+    command = [compiler, optimisation, *_CXX_FLAGS, f"-I{include}", f"-I{include / 'vltstd'}", "-x", "c++-header", "headers.h"]
+    _run([*command, "-o", "headers.h.gch"], cwd=folder)
 
 
 def build_icarus(sources, top, *, cache, runtime_cache=None, quick=False):

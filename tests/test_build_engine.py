@@ -13,6 +13,7 @@ def test_a_core_takes_the_predicted_cycles(capsys):
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["name"] == "eeg-1-1@ecp5-25k" and row["ahead"] == 16
     assert row["ideal_cycles_per_step"] < row["cycles_per_step"] == row["predicted_cycles_per_step"]
+    assert {"name", "cycles_per_step", "predicted_cycles_per_step", "ideal_cycles_per_step", "utilization"} <= set(row)
     assert row["utilization"] == row["ideal_cycles_per_step"] / row["cycles_per_step"]
 
 
@@ -24,7 +25,7 @@ def test_names_are_models_and_targets():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--presets", "eeg-9-9"], "--presets must be among eeg-1-1@ice40-up5k, "),
+        (["--presets", "eeg-9-9"], "--presets must be among lstm-1-20@ecp5-25k, "),
         (["--steps", "0"], "--steps must be 1 to 1000, not 0"),
     ],
 )

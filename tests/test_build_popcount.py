@@ -81,6 +81,8 @@ def test_a_bit_product_has_its_share_of_everything(monkeypatch, tmp_path, capsys
     arguments = ["bench", "popcount", "--targets", "ice40", "xc7", "--levels", "3", "--lanes", "10", "--out", str(tmp_path)]
     assert cli.main([*arguments, "--json"]) == 0
     rows = {(row["target"], row["strategy"]): row for row in json.loads(capsys.readouterr().out)["rows"]}
+    promised = "target activation_levels lanes strategy luts luts_per_lane luts_per_bit_product".split()
+    assert all(row[key] is not None for row in rows.values() for key in promised)
     assert len(rows) == 7 and ("ice40", "distributed") not in rows
     # Four dot products share the writer, and the scaling with its 24 lanes each.
     assert rows["xc7", "compressor"]["luts_per_bit_product"] == pytest.approx((3 * 300 / 10 + 288 / 96) / 3)

@@ -5,13 +5,15 @@ import json
 import pytest
 from model_cases import random_parameters
 from mubinn.build.errors import ToolError, UserError
-from mubinn.build.generate import generate
+from mubinn.build.generate import default_folding, generate
+from mubinn.build.presets import PRESETS
 from mubinn.build.synth import _check_fit, synthesize
 from mubinn.build.targets import TARGETS, target_named
 from mubinn.build.tools import run_tool
 from mubinn.model.artifact import ModelFile, load_model
 from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
+from placed import placed
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +46,12 @@ def test_missed_clock_is_an_error(folder):
 
 
 @pytest.mark.slow
-def test_eeg_core_fits_the_smallest_chip(tmp_path):
+def test_eeg_core_fits_the_smallest_chip():
     """The shipped (2,2) model, H = 100, all weights in block RAM, on an iCE40 UP5K at 24 MHz."""
-    out = tmp_path / "core"
-    generate(load_model("eeg-2-2"), out)
-    found = synthesize(out, TARGETS["ice40-up5k"])
-    assert found.fmax_mhz >= 24 and found.luts <= 4000 and found.brams <= 30 and found.dsps <= 8
+    name = "eeg-2-2@ice40-up5k"
+    assert PRESETS[name].folding == default_folding(load_model("eeg-2-2").spec)
+    found = placed(name)
+    assert found["fmax_mhz"] >= 24 and found["luts"] <= 4000 and found["brams"] <= 30 and found["dsps"] <= 8
 
 
 def test_what_does_not_fit_says_what_would():
