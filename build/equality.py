@@ -14,6 +14,7 @@ from mubinn.hw.lstm import Lstm
 from mubinn.model.artifact import load_model
 from mubinn.model.evaluate import load_test
 from mubinn.model.lstm import Model
+from mubinn.sim.cell_models import cell_models
 from mubinn.sim.equality import Verdict, chosen_simulator, run_seed
 from mubinn.sim.random_case import random_case
 from mubinn.sim.simulate import simulate
@@ -55,10 +56,12 @@ def write_bench(case, folder):
     What a single run has no use for is left out: wrapper, memory images, model file and vectors of `generate`'s own.
     """
     name = "mubinn_lstm"
-    core = Lstm(case.parameters, case.folding, startup_cycles=STARTUP_CYCLES)
+    core = Lstm(case.parameters, case.folding, family=case.family, startup_cycles=STARTUP_CYCLES)
     manifest = describe(core, Model(case.parameters), name=name, images=memory_images(core))
     (folder / "vectors").mkdir(parents=True)
-    (folder / manifest["verilog"]).write_text(convert(core, name))
+    (folder / manifest["verilog"]).write_text(convert(core, name, case.family))
+    if manifest["cells"]:
+        (folder / manifest["cells"]).write_text(cell_models(case.family))
     (folder / manifest["testbench"]).write_text(testbench(manifest))
     return manifest
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth import Mux, Signal, signed
+from amaranth import Mux, Signal, Value, signed
 from mubinn.model.fixed import signed_bits
 
+from .cells import PIPELINED
 from .codes import lookup
+from .delay import Delay
 from .multiplier import registered_product
 from .scale_turns import ScaleTurns
 
@@ -58,23 +60,37 @@ class Scale(ScaleTurns):
         spec = schedule.spec
         operands = {part: ((2, n), n) for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
         super().__init__(schedule, sum_bits=gammas.sum_bits(spec), operands=operands, family=family)
+        # The choice of a count ends in a register of its own, or the way into the block is the slowest of all.
+        self.front_stages = int(family in PIPELINED)
+        self.stages = 2 + self.front_stages
 
     def _products(self, m, platform, turn, index):
-        lanes = range(self.schedule.scale_parallel)
-        slots = range(self.schedule.scale_slots)
-        return [[self._product(m, platform, slot, lane, turn, index) for lane in lanes] for slot in slots]
+        behind = {name: self._front(m, value, name) for name, value in (("is_h", turn.is_h), ("masked", turn.masked))}
+        index = self._front(m, index, "index")
+        found = []
+        for slot in range(self.schedule.scale_slots):
+            found.append([])
+            for lane in range(self.schedule.scale_parallel):
+                x, h = (counts[0] for counts in self._chains(m, slot, lane, turn, count=1).values())
+                x_up, h_up = (1 + self.operand_shift[part] for part in "xh")
+                agreeing = self._front(m, Mux(turn.is_h, h << h_up, x << x_up), f"agreeing_{slot}_{lane}")
+                found[-1].append(self._product(m, platform, slot, lane, agreeing, index, **behind))
+        return found
 
-    def _product(self, m, platform, slot, lane, turn, index):
-        """Two register stages, operands and product: what a DSP block has inside."""
+    def _front(self, m, value, name):
+        """The value after the front registers."""
+        m.submodules[f"front_{name}"] = later = Delay(Value.cast(value).shape(), self.front_stages)
+        m.d.comb += later.i.eq(value)
+        return later.o
+
+    def _product(self, m, platform, slot, lane, agreeing, index, *, is_h, masked):
+        """Registers for the operands and the product are what a DSP block has inside."""
         spec, name = self.schedule.spec, f"{slot}_{lane}"
-        counts = self._chains(m, slot, lane, turn, count=1)
         gammas = {"x": self.gammas.x, "h": self.gammas.h}
         constants = self._constants(slot, lane, lambda part, row, plane, level: gammas[part][row % 4, plane, level])
-        gamma_now = lookup(m, index, constants, name=f"gamma_now_{name}")
+        gamma = lookup(m, index, constants, name=f"gamma_{name}")
         # 2 * count - n: the agreeing pairs less the disagreeing ones. Zeros are left out only where n is even.
-        up = {part: 1 + shift for part, shift in self.operand_shift.items()}
-        most = {"x": spec.input_size << up["x"] >> 1, "h": spec.hidden_size << up["h"] >> 1}
+        most = {part: n << 1 + self.operand_shift[part] >> 1 for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
         dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
-        agreeing = Mux(turn.is_h, counts["h"][0] << up["h"], counts["x"][0] << up["x"])
-        m.d.comb += dot.eq(Mux(turn.masked, 0, agreeing) - Mux(turn.masked, 0, Mux(turn.is_h, most["h"], most["x"])))
-        return registered_product(m, platform, dot, gamma_now, name=name)
+        m.d.comb += dot.eq(Mux(masked, 0, agreeing) - Mux(masked, 0, Mux(is_h, most["h"], most["x"])))
+        return registered_product(m, platform, dot, gamma, name=name)

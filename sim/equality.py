@@ -84,7 +84,7 @@ def run_seed(seed, *, simulator, folder, manifest, cache):
     """
     started, case = time.monotonic(), random_case(seed)
     if simulator == "amaranth":
-        result = run_amaranth(Lstm(case.parameters, case.folding), case.case, **case.run_settings())
+        result = run_amaranth(Lstm(case.parameters, case.folding, family=case.family), case.case, **case.run_settings())
     else:
         write_case(folder / "vectors", manifest, case.case)
         command = build_bench(folder, manifest, simulator=simulator, cache=folder.parent, runtime_cache=cache, quick=True)

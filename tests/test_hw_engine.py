@@ -81,14 +81,15 @@ def test_dot_products_count_x_and_h_apart(folding):
 
 @pytest.mark.parametrize("first", [0, 1], ids=["later-step", "first-step"])
 @pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("family", ["generic", "ecp5"])
 @pytest.mark.parametrize("folding", FOLDINGS, ids=str)
-def test_scale_sums_gamma_times_dot(folding, scaling, first):
+def test_scale_sums_gamma_times_dot(folding, family, scaling, first):
     """Two groups back to back, batches at the times the engine gives them; sums against sum gamma * (2 p - n)."""
     spec = engine_spec(input_levels=2, hidden_levels=1, wx_fraction=7)
-    check_sums(Schedule(spec, replace(folding, scaling=scaling)), random_parameters(spec, 3), first)
+    check_sums(Schedule(spec, replace(folding, scaling=scaling)), random_parameters(spec, 3), first, family=family)
 
 
-def check_sums(schedule, parameters, first):
+def check_sums(schedule, parameters, first, *, family="generic"):
     spec, folding = schedule.spec, schedule.folding
     gammas = Gammas.of(parameters, schedule)
     rng = np.random.default_rng(2)
@@ -105,7 +106,7 @@ def check_sums(schedule, parameters, first):
     want = sums(x_counts, gammas.x, 5, spec.x_shift)
     if not first:
         want = want + sums(h_counts, gammas.h, 7, spec.h_shift)
-    dut, got, late, delays = scale_of(parameters, schedule), [], [], []
+    dut, got, late, delays = scale_of(parameters, schedule, family=family), [], [], []
 
     async def bench(ctx):
         period, words = schedule.pass_cycles, schedule.words

@@ -20,14 +20,14 @@ RANDOM = (24, 28, 38, 40)
 @pytest.mark.parametrize("seed", QUICK_CORNERS, ids=lambda seed: CORNERS[seed - 1]["what"].replace(" ", "-"))
 def test_corner(seed):
     case = random_case(seed)
-    result = run_amaranth(Lstm(case.parameters, case.folding), case.case, **case.run_settings())
+    result = run_amaranth(Lstm(case.parameters, case.folding, family=case.family), case.case, **case.run_settings())
     assert result.ok, result.differences
 
 
 @pytest.mark.parametrize("seed", RANDOM)
 def test_random_core(seed):
     case = random_case(seed)
-    result = run_amaranth(Lstm(case.parameters, case.folding), case.case, **case.run_settings())
+    result = run_amaranth(Lstm(case.parameters, case.folding, family=case.family), case.case, **case.run_settings())
     assert result.ok, result.differences
 
 
