@@ -129,8 +129,7 @@ def memory_images(core):
         "bias": (core.preactivation.words, 4 * spec.bias_levels),
     }
     if core.head is not None:
-        mask = (1 << spec.head_bits) - 1
-        images["head"] = ([int(w) & mask for w in core.parameters.head_weight.T.ravel()], spec.head_bits)
+        images["head"] = (core.head.words, spec.head_bits)
     return images
 
 

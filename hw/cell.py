@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from mubinn.model.spec import GATES
 
+from .cells import PIPELINED
 from .codes import decoded
 from .delay import handed_on
 from .encoder import Encoder
@@ -15,6 +16,9 @@ from .preactivation import saturated
 from .product import XnorProduct
 
 __all__ = ["Cell"]
+
+LUT_RAM_UNITS = 128
+"""Most units whose c is kept in LUTs."""
 
 
 class Cell(wiring.Component):
@@ -29,6 +33,8 @@ class Cell(wiring.Component):
     spec : LstmSpec
     gate_scales : int array [4, gate_levels]
     cell_scales : int array [cell_levels] or None
+    family : str
+        Where an adder deserves a register of its own (`PIPELINED`), the memory of few units is made of LUTs.
 
     Members
     -------
@@ -36,8 +42,8 @@ class Cell(wiring.Component):
     o : Out(stream of c in the format spec.cell, decoded)
     """
 
-    def __init__(self, spec, *, gate_scales, cell_scales=None):
-        self.spec, self.cell_scales = spec, cell_scales
+    def __init__(self, spec, *, gate_scales, cell_scales=None, family="generic"):
+        self.spec, self.cell_scales, self.family = spec, cell_scales, family
         self.gate_scales = dict(zip(GATES, gate_scales, strict=True))
         self.offsets = dict(zip(GATES, spec.gate_offsets, strict=True))
         self.latency = 4 + spec.cell_levels
@@ -49,7 +55,10 @@ class Cell(wiring.Component):
         spec = self.spec
         code = dict(zip(GATES, self.i.p.codes, strict=True))
         stored = unsigned(spec.cell_levels) if spec.cell_levels else signed(spec.cell.bits)
-        memory = Memory(shape=stored, depth=spec.hidden_size, init=[])
+        # Block RAM gives its word too late for a multiplier behind it; few units fit the LUTs.
+        in_luts = self.family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
+        attributes = {"ram_style": "distributed"} if in_luts else {}
+        memory = Memory(shape=stored, depth=spec.hidden_size, init=[], attrs=attributes)
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port()
         valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3))]

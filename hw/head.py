@@ -3,15 +3,17 @@
 import numpy as np
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
 
+from .cells import PIPELINED
 from .codes import lookup, value_shape
 from .delay import handed_on
+from .greatest import Greatest
 from .layouts import Flags, pulse, result, tagged
 from .multiplier import registered_product
+from .rom import Rom
 
 __all__ = ["Head", "score_bits"]
 
@@ -30,11 +32,13 @@ class Head(wiring.Component):
 
     Pool "mean" sums over all steps (the mean times the number of steps, so the class is that of the mean), "last" over the
     last step alone. Units come in order, at least `classes` cycles apart. The result leaves `latency` cycles after
-    the window's last unit. Ties go to the lowest class.
+    the window's last unit, and the next window's must not come before. Ties go to the lowest class.
 
     Parameters
     ----------
     parameters : Parameters
+    family : str
+        Whose block RAM holds the weights.
 
     Members
     -------
@@ -43,76 +47,77 @@ class Head(wiring.Component):
         The payload stays until the next window's.
     """
 
-    def __init__(self, parameters):
+    def __init__(self, parameters, *, family="generic"):
         self.parameters = parameters
         spec = parameters.spec
         self.h_shape = value_shape(codebook(parameters.h_scales))
         self.score_bits = score_bits(parameters)
-        self.latency = 6 + spec.classes
+        mask = (1 << spec.head_bits) - 1
+        self.words = [int(w) & mask for w in parameters.head_weight.T.ravel()]  # a unit's classes side by side
+        self.memory = Rom(self.words, spec.head_bits, family=family, output_register=family in PIPELINED)
+        self.greatest = Greatest(spec.classes, signed(self.score_bits))
+        self.latency = 4 + self.memory.latency + spec.classes + self.greatest.latency
         super().__init__({"i": In(pulse(tagged(h=self.h_shape))), "o": Out(pulse(result(spec, self.score_bits)))})
 
     def elaborate(self, platform):
         m = Module()
-        p, spec = self.parameters, self.parameters.spec
-        classes = spec.classes
-        weights = [int(w) for w in p.head_weight.T.ravel()]  # a unit's classes side by side
-        memory = Memory(shape=signed(spec.head_bits), depth=len(weights), init=weights)
-        m.submodules.weights = memory
-        weight = memory.read_port()
-
+        spec, memory = self.parameters.spec, self.memory
+        m.submodules.weights, m.submodules.greatest = memory, self.greatest
         # 1: a unit's h stays for `classes` cycles while the weights of its classes pass by.
-        unit, k, left = Signal(range(spec.hidden_size)), Signal(range(classes)), Signal(range(classes + 1))
+        unit, k = Signal(range(spec.hidden_size)), Signal(range(spec.classes))
+        left, address = Signal(range(spec.classes + 1)), Signal(range(len(self.words)))
         h, flags = Signal(self.h_shape), Signal(Flags)
-        busy = left != 0
-        address = Signal(range(len(weights)))
+        busy, opens, last_unit, last_class = left != 0, unit == 0, unit == spec.hidden_size - 1, k == spec.classes - 1
         with m.If(busy):
-            m.d.sync += left.eq(left - 1)
-            m.d.sync += k.eq(Mux(k == classes - 1, 0, k + 1))
-            m.d.sync += address.eq(Mux(address == len(weights) - 1, 0, address + 1))
-            with m.If(k == classes - 1):
-                m.d.sync += unit.eq(Mux(unit == spec.hidden_size - 1, 0, unit + 1))
+            m.d.sync += [left.eq(left - 1), k.eq(Mux(last_class, 0, k + 1))]
+            m.d.sync += address.eq(Mux(address == len(self.words) - 1, 0, address + 1))
+            with m.If(last_class):
+                m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
         with m.If(self.i.valid):
-            m.d.sync += [h.eq(self.i.p.h), flags.eq(self.i.p.flags), left.eq(classes)]
-        m.d.comb += weight.addr.eq(address)
-
-        # 2: operands from memory. 3: their registers. 4: the product; the bias joins the first unit's.
-        stage = data.StructLayout({"valid": 1, "k": k.shape(), "opens": 1, "starts": 1, "ends": 1, "error": 1})
-        stages = [Signal(stage, name=f"stage_{n}") for n in range(5)]
-        opens = unit == 0
-        m.d.sync += [
-            stages[0].valid.eq(busy),
-            stages[0].k.eq(k),
-            stages[0].opens.eq(opens),
-            stages[0].starts.eq(opens & (flags.first | (spec.pool == "last"))),
-            stages[0].ends.eq((unit == spec.hidden_size - 1) & flags.last),
-            stages[0].error.eq(flags.error),
+            m.d.sync += [h.eq(self.i.p.h), flags.eq(self.i.p.flags), left.eq(spec.classes)]
+        m.d.comb += memory.address.eq(address)
+        stage = data.StructLayout({"valid": 1, "k": k.shape(), "opens": 1, "starts": 1, "closes": 1, "error": 1})
+        now = Signal(stage)
+        m.d.comb += [
+            now.valid.eq(busy),
+            now.k.eq(k),
+            now.opens.eq(opens),
+            now.starts.eq(opens & (flags.first | (spec.pool == "last"))),
+            now.closes.eq(busy & last_unit & last_class & flags.last),
+            now.error.eq(flags.error),
         ]
+        # Then the weight from memory, the operands' registers, the product, the term, and the sums.
+        stages = [now, *(Signal(stage, name=f"stage_{n}") for n in range(1, memory.latency + 5))]
         m.d.sync += handed_on(stages)
-        h_later = Signal.like(h)
-        m.d.sync += h_later.eq(h)
-        product = registered_product(m, platform, h_later, weight.data, name="term")
-        bias_now = lookup(m, stages[1].k, p.head_bias, name="bias_now")
-        bias = Signal.like(bias_now, name="bias")
-        m.d.sync += bias.eq(Mux(stages[1].opens, bias_now, 0))
-        term = Signal(signed(max(len(product), len(bias)) + 1))
-        m.d.sync += term.eq(product + bias)
-
-        # 5: the term. 6: the sums go round, a class a cycle. 7: the greatest of the last round wins, the sum just written
-        # against the best.
-        scores = [Signal(signed(self.score_bits), name=f"score_{n}") for n in range(classes)]
-        best, now, then = Signal(signed(self.score_bits)), stages[3], stages[4]
-        with m.If(now.valid):
-            new = Mux(now.starts, 0, scores[0]) + term
-            m.d.sync += [a.eq(b) for a, b in zip(scores, [*scores[1:], new], strict=True)]
-        leads = (then.k == 0) | (scores[-1] > best)
-        label = Signal.like(self.o.p.label)
-        with m.If(then.valid & leads):
-            m.d.sync += [best.eq(scores[-1]), label.eq(then.k)]
-        closes = Signal()
-        m.d.comb += closes.eq(then.valid & then.ends & (then.k == classes - 1))
-        m.d.sync += self.o.valid.eq(closes)
-        with m.If(closes):
-            # The ring is whole again in the cycle after its last class.
-            m.d.sync += [self.o.p.label.eq(Mux(leads, then.k, label)), self.o.p.error.eq(then.error)]
-            m.d.sync += [self.o.p.scores[n].eq(score) for n, score in enumerate(scores)]
+        scores = self._sums(m, platform, h, stages)
+        closing = stages[-1]
+        m.d.comb += [
+            self.greatest.i.valid.eq(closing.closes),
+            *(self.greatest.i.p[n].eq(score) for n, score in enumerate(scores)),
+            self.o.valid.eq(self.greatest.o.valid),
+            self.o.p.label.eq(self.greatest.o.p.label),
+            *(self.o.p.scores[n].eq(self.greatest.o.p.numbers[n]) for n in range(spec.classes)),
+        ]
+        with m.If(closing.closes):
+            m.d.sync += self.o.p.error.eq(closing.error)
         return m
+
+    def _sums(self, m, platform, h, stages):
+        """Sums of the classes, in their order in the cycle after a unit's last."""
+        p, memory = self.parameters, self.memory
+        later = [h, *(Signal(self.h_shape, name=f"h_{n}", reset_less=True) for n in range(1, memory.latency + 1))]
+        m.d.sync += handed_on(later)
+        product = registered_product(m, platform, later[-1], memory.data.as_signed(), name="term")
+        # The bias joins the first unit's product.
+        at = stages[memory.latency + 1]
+        bias_now = lookup(m, at.k, p.head_bias, name="bias_now")
+        bias = Signal.like(bias_now, name="bias", reset_less=True)
+        term = Signal(signed(max(len(product), len(bias)) + 1), reset_less=True)
+        m.d.sync += [bias.eq(Mux(at.opens, bias_now, 0)), term.eq(product + bias)]
+        # They go round, a class a cycle.
+        scores = [Signal(signed(self.score_bits), name=f"score_{n}", reset_less=True) for n in range(p.spec.classes)]
+        summed = stages[memory.latency + 3]
+        with m.If(summed.valid):
+            new = Mux(summed.starts, 0, scores[0]) + term
+            m.d.sync += [a.eq(b) for a, b in zip(scores, [*scores[1:], new], strict=True)]
+        return scores

@@ -72,13 +72,15 @@ class Lstm(wiring.Component):
         self.sequencer = Sequencer(schedule)
         self.dots = DotProducts(schedule, family=family)
         self.scale = scale_of(p, schedule, family=family)
-        self.preactivation = PreActivation(schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales)
+        self.preactivation = PreActivation(
+            schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales, family=family
+        )
         self.activation = Activation(spec, p.gate_scales)
-        self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales)
+        self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales, family=family)
         self.tanh_c = PiecewiseLinear(spec.cell_table)
         self.output_product = OutputProduct(spec, p.gate_scales[3])
         self.h_encoder = Encoder(spec.h_bits, p.h_scales)
-        self.head = Head(p) if spec.classes else None
+        self.head = Head(p, family=family) if spec.classes else None
         self.h_shape = value_shape(codebook(p.h_scales))
         self.trace = self._trace_wires()
         payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)))
