@@ -13,6 +13,7 @@ from .preactivation import PreActivation
 from .product import XnorProduct
 from .scale import Scale
 from .table import PiecewiseLinear
+from .ternary import TernaryProduct
 
 __all__ = [
     "Activation",
@@ -29,6 +30,7 @@ __all__ = [
     "Staircase",
     "TableWriter",
     "Tables",
+    "TernaryProduct",
     "XnorDot",
     "XnorProduct",
 ]
