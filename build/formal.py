@@ -61,10 +61,12 @@ def translate(harness, folder, *, probes=None, parts=None):
     for name, component in {**(parts or {}), "top": harness}.items():
         write_text(folder / f"{name}.il", rtlil_of(component, name))
         read.append(f"read_rtlil {name}.il")
-    commands = [*read, "hierarchy -check -top top", "proc", "flatten", "memory -nomap", "memory_map", "cd top"]
+    # A wire that is another's alias would be lost; words of memories become wires only later.
+    selections = {wire: "w:" + re.sub(r"[\[\]]", "?", wire) for wire in (probes or {}).values()}
+    keep = [f"setattr -set keep 1 {selection}" for selection in selections.values()]
+    commands = [*read, "hierarchy -check -top top", "proc", "flatten", "cd top", *keep, "memory -nomap", "memory_map"]
     for port, wire in (probes or {}).items():
-        commands += [rf"select -assert-count 1 w:{wire.replace('[', '?').replace(']', '?')}"]
-        commands += [f"delete -input {port}", rf"connect -set {port} \{wire}"]
+        commands += [f"select -assert-count 1 {selections[wire]}", f"delete -input {port}", rf"connect -set {port} \{wire}"]
     commands += ["cd ..", "prep -top top", "async2sync", "dffunmap", "chformal -lower", "write_smt2 -wires top.smt2"]
     write_text(folder / "top.ys", "\n".join(commands) + "\n")
     run_tool("yosys", ["-q", "-s", "top.ys"], cwd=folder, log="yosys.log", limit_s=300)
