@@ -139,12 +139,10 @@ def _check(folder, check, options, cycles, limit_s):
     text = run_tool("smtbmc", arguments, cwd=folder, log=log, limit_s=limit_s, accept=(0, 1), calls=("z3",))
     seconds = time.perf_counter() - started
     status = re.search(r"Status: (\w+)", text)
-    if status is None or status[1] not in ("PASSED", "FAILED", "PREUNSAT"):
+    if status is None or status[1] not in ("PASSED", "FAILED"):
         raise ToolError(f"smtbmc failed: {(text.strip().splitlines() or ['no output'])[-1]}; log: {folder / log}")
     failed = ()
-    if status[1] == "PREUNSAT":
-        failed = ("the assumptions contradict each other",)
-    elif status[1] == "FAILED":
+    if status[1] == "FAILED":
         messages = _messages(folder / "top.il")
         cells = re.findall(r"(?:Assert failed in|Unreached cover statement at) top: (.+?)(?: \(.*\))?$", text, flags=re.M)
         failed = tuple(messages.get(cell, cell) for cell in cells) or ("no assertion named",)

@@ -105,14 +105,15 @@ def test_sums_of_one_level(tmp_path, row):
     [
         dict(levels=2, mults=8),
         dict(weight_levels=2, planes=2, mults=8),
+        dict(weight_levels=2, sizes=(1, 1), most=4),
         dict(h_fraction=6),
         dict(rows=2, mults=8),
     ],
     ids=str,
 )
 def test_sums(tmp_path, options):
-    """Two levels or two planes a batch, x and h at different binary points, two rows."""
-    dut = scale(**{"most": 8, "sizes": (2, 2) if "rows" in options else (2, 1)} | options)
+    """Two levels or two planes a batch, two passes, x and h at different binary points, two rows."""
+    dut = scale(**{"most": 8, "sizes": (2, 2) if "rows" in options else (2, 1), **options})
     check(dut, tmp_path, row=4 * dut.schedule.folding.rows - 1)
 
 
