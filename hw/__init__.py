@@ -14,6 +14,7 @@ from .product import XnorProduct
 from .rom import Rom
 from .scale import Scale
 from .table import PiecewiseLinear
+from .ternary import TernaryProduct
 
 __all__ = [
     "Activation",
@@ -31,6 +32,7 @@ __all__ = [
     "Staircase",
     "TableWriter",
     "Tables",
+    "TernaryProduct",
     "XnorDot",
     "XnorProduct",
 ]

@@ -50,7 +50,8 @@ class ByteCore(wiring.Component):
         )
         # Bytes of a sample gather, the newest on top, and go to the core together.
         count = -(-self.sample_bits // 8)
-        gathered, last, full, have = Signal(8 * count), Signal(), Signal(), Signal(range(count + 1))
+        gathered, last = Signal(8 * count, name="gathered"), Signal(name="last")
+        full, have = Signal(name="full"), Signal(range(count + 1), name="have")
         m.d.comb += [
             payload.eq(Cat(gathered[: self.sample_bits], last)),
             core["i_valid"].eq(full),
@@ -67,7 +68,7 @@ class ByteCore(wiring.Component):
             ]
         # A result is kept and shifted out.
         beats = -(-self.result_bits // 8)
-        kept, left = Signal(8 * beats), Signal(range(beats + 1))
+        kept, left = Signal(8 * beats, name="kept"), Signal(range(beats + 1), name="left")
         m.d.comb += [
             self.o.valid.eq(left != 0),
             self.o.p.data.eq(kept[:8]),

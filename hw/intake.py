@@ -58,8 +58,8 @@ class Intake(wiring.Component):
         kept = Signal(data.ArrayLayout(Flags, 2))
 
         # Where samples go in: channel, step, bank.
-        channel, step = Signal(range(spec.input_size)), Signal(range(spec.max_steps))
-        in_bank, broken = Signal(), Signal()
+        channel, step = Signal(range(spec.input_size), name="channel"), Signal(range(spec.max_steps), name="step")
+        in_bank, broken = Signal(name="in_bank"), Signal(name="broken")
         last_channel = channel == spec.input_size - 1
         taken, ends_step, ends_window = Signal(), Signal(), Signal()
         # A bank that samples are still on their way to is not free for the next step but one: `claimed` tells.
