@@ -13,8 +13,8 @@ class ByteCore(wiring.Component):
     """A core's two streams, each as bytes, least significant first.
 
     A sample is ceil(bits / 8) bytes, sign extended or not (the bits above the sample are ignored); `last` counts on its final
-    byte. A result is its payload in bytes, `last` on the final one. One byte a cycle; a result is read while the core
-    computes on.
+    byte. A result is its payload in bytes, `last` on the final one. One byte a cycle, and a cycle to hand a sample to
+    the core; a result is read while the core computes on.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ class ByteCore(wiring.Component):
         m.d.comb += [
             payload.eq(Cat(gathered[: self.sample_bits], last)),
             core["i_valid"].eq(full),
-            self.i.ready.eq(~full | core["i_ready"]),
+            # Not in the cycle in which the core takes a sample: the way from its ready would go on through everything here.
+            self.i.ready.eq(~full),
         ]
         with m.If(full & core["i_ready"]):
             m.d.sync += full.eq(0)

@@ -67,7 +67,7 @@ class Lstm(wiring.Component):
         self.schedule = Schedule(parameters.spec, folding or Folding())
         spec, p, schedule = self.spec, parameters, self.schedule
         self.intake = Intake(spec, p.x_scales)
-        self.store = PlaneStore(schedule)
+        self.store = PlaneStore(schedule, family=family)
         self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes), family=family)
         self.sequencer = Sequencer(schedule)
         self.dots = DotProducts(schedule, family=family)
@@ -101,7 +101,7 @@ class Lstm(wiring.Component):
             parts=self.schedule.parts,
             counted=self.weights.latency + self.dots.latency,
             scaled=self.scale.latency - self.schedule.batch_cycles,
-            finished=sum(part.latency for part in after_scale) + 1 - self.store_delay,
+            finished=sum(part.latency for part in after_scale) + 1 + self.store.write_stages - self.store_delay,
         )
 
     @property
@@ -227,6 +227,7 @@ class Lstm(wiring.Component):
         unit, bank = Signal(range(self.spec.hidden_size)), Signal(init=1)
         coded = self.h_encoder.o
         last_unit = unit == self.spec.hidden_size - 1
+        written_after = self.h_encoder.latency + self.store.write_stages - self.store_delay
         m.d.comb += [
             self.store.h.valid.eq(coded.valid),
             self.store.h.p.code.eq(coded.payload),
@@ -234,7 +235,7 @@ class Lstm(wiring.Component):
             self.store.h.p.first.eq(unit == 0),
             # The codes that the store takes now, as seen from the sequencer, whose words are read `store_delay` cycles later.
             self.sequencer.written.eq(
-                self._delayed(m, "written", 1, self.h_encoder.latency - self.store_delay, self.output_product.o.valid)
+                self._delayed(m, "written", 1, written_after, self.output_product.o.valid)
             ),
         ]
         with m.If(coded.valid):

@@ -5,6 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .cells import PIPELINED
+from .delay import Delay
 from .layouts import pulse
 
 __all__ = ["PlaneStore"]
@@ -15,11 +17,14 @@ class PlaneStore(wiring.Component):
 
     Bank b holds the operands of the steps with parity b: x of the step and h of the step before. One code is written a
     cycle; h goes first and x waits (its stream is not ready). Data follows the read address by one cycle. Lanes behind the
-    last column are never written and read 0.
+    last column are never written and read 0. A code is written `write_stages` cycles after it is given, and can be read in the
+    cycle after that.
 
     Parameters
     ----------
     schedule : Schedule
+    family : str
+        Where an adder deserves a register of its own (`PIPELINED`), so does the choice of what is written where.
 
     Members
     -------
@@ -30,8 +35,9 @@ class PlaneStore(wiring.Component):
     planes : Out(levels times lanes bits)
     """
 
-    def __init__(self, schedule):
+    def __init__(self, schedule, *, family="generic"):
         self.schedule = schedule
+        self.write_stages = int(family in PIPELINED)
         spec = schedule.spec
         x_code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": 1, "first": 1})
         h_code = data.StructLayout({"code": unsigned(spec.hidden_levels), "bank": 1, "first": 1})
@@ -65,11 +71,16 @@ class PlaneStore(wiring.Component):
         bank = Mux(self.h.valid, self.h.p.bank, self.x.p.bank)
         enable = self.h.valid | self.x.valid
         at = Signal(levels)
+        later = Delay(data.StructLayout({"at": levels, "address": address_bits + 1, "enable": lanes}), self.write_stages)
+        m.submodules.write = later
         m.d.comb += [
             at.eq(code),
-            write.addr.eq(Cat(word[:address_bits], bank)),
-            write.data.eq(at.replicate(lanes)),
-            write.en.eq(Mux(enable, 1 << lane, 0)),
+            later.i.at.eq(at),
+            later.i.address.eq(Cat(word[:address_bits], bank)),
+            later.i.enable.eq(Mux(enable, 1 << lane, 0)),
+            write.addr.eq(later.o.address),
+            write.data.eq(later.o.at.replicate(lanes)),
+            write.en.eq(later.o.enable),
         ]
         for level in range(levels):
             m.d.comb += self.planes[level].eq(Cat(read.data[k * levels + level] for k in range(lanes)))
