@@ -8,5 +8,7 @@ VERBS = {
     "accuracy": "accuracy of binarized against full-precision training, paired",
     "engine": "cycles of a step in the circuit, predicted and ideal",
     "popcount": "LUTs of a dot product of bits on each FPGA family",
+    "gates": "netlists after Yosys, with the chip's cells, against the golden model",
+    "mutants": "faults planted in the Verilog, and how many the generated testbench finds",
     "equality": "golden model against the circuit on random specs",
 }

@@ -193,7 +193,7 @@ module @TOP@_tb;
       o_waiting = o_payload;
       o_ready <= random_out[15:0] % 100 >= stall_out;
       if (taken && results_file != 0) $fdisplay(results_file, "%h", o_payload);
-      if (dut.@STEP_VALID@) begin
+      if (@STEP_VALID@) begin
         if (h_seen == 0) first_step = cycles;
         if (h_seen + UNITS == record_total) last_step = cycles;
         h_seen = h_seen + 1;
