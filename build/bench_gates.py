@@ -61,7 +61,7 @@ def run(args):
 
 def text(figures):
     """The table for people."""
-    lines = [f"{'core':22} {'mapper':6} {'cells':>6} {'windows':>7} {'steps':>6} {'cycles':>9} {'mismatches':>10} {'seconds':>8}"]
+    lines = [f"{'core':22} {'mapper':6} {'cells':>6} {'windows':>7} {'steps':>6} {'cycles':>9} {'mismatches':>10} seconds"]
     for row in figures["rows"]:
         lines.append(
             f"{row['name']:22} {row['mapper']:6} {row['cells']:6} {row['windows']:7} {row['steps']:6} {row['cycles']:9} "

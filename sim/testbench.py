@@ -24,6 +24,7 @@ def testbench(manifest):
         "CHECKS": len(every),
         "QUIET": 2 * (manifest["ideal_cycles_per_step"] + manifest["latency_cycles"] + beats) + 64,
         "STARTUP": manifest["startup_cycles"],
+        "RESET": manifest["startup_cycles"] + manifest["latency_cycles"] + 5 * manifest["ideal_cycles_per_step"] // 2,
         "I_BITS": manifest["sample"]["payload_bits"],
         "O_BITS": manifest["result"]["payload_bits"],
         "STEP_VALID": step_valid,
