@@ -42,8 +42,8 @@ def faults(text):
     """{kind: every Fault of it}, in the order of lines.
 
     Left out are statements that nothing reads (Amaranth names every field of a structure, the trace's wires serve testbenches
-    alone), and first values, under reset and of memories that are written: the datapath may hold anything before its first valid
-    value.
+    alone), and first values, under reset and of memories that are written: before its first valid value the datapath may hold
+    anything.
     """
     found = {kind: [] for kind in KINDS}
     lines = text.split("\n")
