@@ -60,8 +60,8 @@ def make_core(name, folder):
         return generate(load_model(name), folder).manifest
     sizes, folding = CORES[name]
     parameters = random_parameters(LstmSpec(**sizes), np.random.default_rng(1))
-    # A bias over the whole of its range would drown what the head sums.
-    parameters = replace(parameters, head_bias=parameters.head_bias >> 8)
+    if sizes["classes"]:  # a bias over the whole of its range would drown what the head sums
+        parameters = replace(parameters, head_bias=parameters.head_bias >> 8)
     return generate(ModelFile(preset="mubinn2", parameters=parameters), folder, folding=folding).manifest
 
 
