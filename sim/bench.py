@@ -9,7 +9,7 @@ from pathlib import Path
 from .cell_models import verilog_sources
 from .tools import BUILDERS, SimulatorError
 
-__all__ = ["BenchResult", "build_bench", "run_bench"]
+__all__ = ["BenchResult", "build_bench", "run_bench", "run_default"]
 
 _LINE = re.compile(r"^MUBINN_TB (.*?)((?:\w+=-?\d+ ?)*)(PASS|FAIL)$", re.MULTILINE)
 _COUNTS = """windows steps samples records results mismatches missing extra unsent protocol cycles span""".split()
@@ -98,11 +98,20 @@ def run_bench(command, vectors, *, simulator, stall_in=0.0, stall_out=0.0, seed=
         "stall_out": _percent("stall_out", stall_out),
         "seed": seed,
         "windows": windows,
-        "reset_at": reset_at,
+        "reset_at": -1 if reset_at is None else reset_at,
         "results": results and Path(results).absolute(),
         "first": first,
     }
-    line = [*command, *(f"+{name}={value}" for name, value in arguments.items() if value is not None)]
+    options = [f"+{name}={value}" for name, value in arguments.items() if value is not None]
+    return _run([*command, *options], simulator=simulator, limit_s=limit_s)
+
+
+def run_default(command, vectors, *, simulator, limit_s=None):
+    """BenchResult of a built testbench as anybody runs it, without options: its own stalls and reset."""
+    return _run([*command, f"+vectors={Path(vectors).absolute()}"], simulator=simulator, limit_s=limit_s)
+
+
+def _run(line, *, simulator, limit_s):
     started = time.monotonic()
     try:
         done = subprocess.run(
@@ -117,7 +126,7 @@ def run_bench(command, vectors, *, simulator, stall_in=0.0, stall_out=0.0, seed=
     except subprocess.TimeoutExpired:
         raise SimulatorError(f"{simulator}: the bench did not end within {limit_s} s") from None
     except OSError as error:
-        raise SimulatorError(f"{command[0]}: {error.strerror}") from error
+        raise SimulatorError(f"{line[0]}: {error.strerror}") from error
     return _parse(done.stdout, simulator=simulator, exit_code=done.returncode, errors=done.stderr,
                   seconds=time.monotonic() - started)  # fmt: skip
 

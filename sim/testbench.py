@@ -6,11 +6,14 @@ __all__ = ["checks", "testbench"]
 
 
 def testbench(manifest):
-    """Text of the testbench of the core that `manifest` describes. It reads the files of `vectors.write_case`."""
+    """Text of the testbench of the core that `manifest` describes. It reads the files of `vectors.write_case`.
+
+    Without taps in the manifest only results are compared: so a netlist is tested, which has no wires of the trace.
+    """
     spec = manifest["spec"]
     every = checks(manifest)
     instances = "".join(_instance(manifest["top"], number, **check) for number, check in enumerate(every))
-    step_valid = next(tap["valid"] for tap in manifest["taps"] if tap["name"] == "h_code")
+    step_valid = next((f"dut.{tap['valid']}" for tap in manifest["taps"] if tap["name"] == "h_code"), "1'b0")
     beats = spec["input_size"] + (0 if spec["classes"] else spec["hidden_size"])
     values = {
         "TOP": manifest["top"],
@@ -21,6 +24,7 @@ def testbench(manifest):
         "CHECKS": len(every),
         "QUIET": 2 * (manifest["ideal_cycles_per_step"] + manifest["latency_cycles"] + beats) + 64,
         "STARTUP": manifest["startup_cycles"],
+        "RESET": manifest["startup_cycles"] + manifest["latency_cycles"] + 5 * manifest["ideal_cycles_per_step"] // 2,
         "I_BITS": manifest["sample"]["payload_bits"],
         "O_BITS": manifest["result"]["payload_bits"],
         "STEP_VALID": step_valid,

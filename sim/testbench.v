@@ -1,13 +1,15 @@
 // Self-checking testbench of @TOP@. It feeds the samples of the folder `vectors`, with random stalls on both streams
-// if asked, and compares every record of the golden model's trace inside the core, and every result, exactly.
+// and a reset in the first window, and compares every record of the golden model's trace inside the core, and every
+// result, exactly.
 //
 // In the folder of this file, with Icarus Verilog:
 //   $ iverilog -g2005 -s @TOP@_tb -o tb.vvp @VERILOG@ @TESTBENCH@ && vvp -n tb.vvp
 // or with Verilator 5.40 or later:
 //   $ verilator --binary --timing -Wno-fatal -O3 --top-module @TOP@_tb @VERILOG@ @TESTBENCH@ && obj_dir/V@TOP@_tb
 //
-// Append to either: +vectors=DIR  +windows=N (only the first N)  +stall_in=PERCENT +stall_out=PERCENT (0 to 95)  +seed=N
-//   +reset_at=CYCLE (reset there and start again)  +results=FILE (write what came out)  +first=N (number of window 0)
+// Append to either: +vectors=DIR  +windows=N (only the first N)  +stall_in=PERCENT +stall_out=PERCENT (0 to 95; 0 is full
+//   speed)  +seed=N  +reset_at=CYCLE (reset there and start again; -1: never)  +results=FILE (write what came out)
+//   +first=N (number of window 0)
 // The last line is `MUBINN_TB ... PASS` or `... FAIL`. -DMUBINN_VCD writes tb.vcd.
 `default_nettype none
 
@@ -18,6 +20,8 @@ module @TOP@_tb;
   // Cycles after which a core at full speed with nothing left to do stays silent.
   localparam QUIET = @QUIET@;
   localparam STARTUP = @STARTUP@;
+  // In the middle of a step of the first window, with another behind it in the core.
+  localparam RESET = @RESET@;
 
   reg clk = 0, rst = 1;
   reg i_valid = 0, o_ready = 0;
@@ -42,10 +46,10 @@ module @TOP@_tb;
   initial begin
     if (!$value$plusargs("vectors=%s", folder)) folder = "vectors";
     if (!$value$plusargs("windows=%d", windows)) windows = -1;
-    if (!$value$plusargs("stall_in=%d", stall_in)) stall_in = 0;
-    if (!$value$plusargs("stall_out=%d", stall_out)) stall_out = 0;
+    if (!$value$plusargs("stall_in=%d", stall_in)) stall_in = 20;
+    if (!$value$plusargs("stall_out=%d", stall_out)) stall_out = 60;
     if (!$value$plusargs("seed=%d", seed)) seed = 1;
-    if (!$value$plusargs("reset_at=%d", reset_at)) reset_at = -1;
+    if (!$value$plusargs("reset_at=%d", reset_at)) reset_at = RESET;
     if (stall_in < 0 || stall_in > 95 || stall_out < 0 || stall_out > 95) begin
       $display("MUBINN_TB stalls must be 0 to 95 percent FAIL");
       $finish;
@@ -193,7 +197,7 @@ module @TOP@_tb;
       o_waiting = o_payload;
       o_ready <= random_out[15:0] % 100 >= stall_out;
       if (taken && results_file != 0) $fdisplay(results_file, "%h", o_payload);
-      if (dut.@STEP_VALID@) begin
+      if (@STEP_VALID@) begin
         if (h_seen == 0) first_step = cycles;
         if (h_seen + UNITS == record_total) last_step = cycles;
         h_seen = h_seen + 1;
