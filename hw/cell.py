@@ -8,7 +8,7 @@ from mubinn.model.spec import GATES
 
 from .cells import PIPELINED
 from .codes import decoded
-from .delay import handed_on
+from .delay import Delay, handed_on
 from .encoder import Encoder
 from .layouts import gates, pulse
 from .multiplier import registered_product
@@ -16,9 +16,6 @@ from .preactivation import saturated
 from .product import XnorProduct
 
 __all__ = ["Cell"]
-
-LUT_RAM_UNITS = 128
-"""Most units whose c is kept in LUTs."""
 
 
 class Cell(wiring.Component):
@@ -34,7 +31,7 @@ class Cell(wiring.Component):
     gate_scales : int array [4, gate_levels]
     cell_scales : int array [cell_levels] or None
     family : str
-        Where an adder deserves a register of its own (`PIPELINED`), the memory of few units is made of LUTs.
+        Where an adder deserves a register of its own (`PIPELINED`), the memory has one behind it.
 
     Members
     -------
@@ -46,26 +43,33 @@ class Cell(wiring.Component):
         self.spec, self.cell_scales, self.family = spec, cell_scales, family
         self.gate_scales = dict(zip(GATES, gate_scales, strict=True))
         self.offsets = dict(zip(GATES, spec.gate_offsets, strict=True))
-        self.latency = 4 + spec.cell_levels
+        # Block RAM gives its word too late for a multiplier behind it: units wait until it stands in a register.
+        self.front_stages = 2 if family in PIPELINED else 0
+        self.latency = 4 + self.front_stages + spec.cell_levels
         unit = data.StructLayout({"codes": gates(unsigned(spec.gate_levels)), "first": 1})
         super().__init__({"i": In(pulse(unit)), "o": Out(pulse(signed(spec.cell.bits)))})
 
     def elaborate(self, platform):
         m = Module()
         spec = self.spec
-        code = dict(zip(GATES, self.i.p.codes, strict=True))
         stored = unsigned(spec.cell_levels) if spec.cell_levels else signed(spec.cell.bits)
-        # Block RAM gives its word too late for a multiplier behind it; few units fit the LUTs.
-        in_luts = self.family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
-        attributes = {"ram_style": "distributed"} if in_luts else {}
-        memory = Memory(shape=stored, depth=spec.hidden_size, init=[], attrs=attributes)
+        memory = Memory(shape=stored, depth=spec.hidden_size, init=[])
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port()
-        valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3))]
+        m.submodules.front = front = Delay(self.i.p.shape(), self.front_stages)
+        m.submodules.front_valid = front_valid = Delay(1, self.front_stages)
+        m.d.comb += [front.i.eq(self.i.p), front_valid.i.eq(self.i.valid)]
+        valid = [front_valid.o, *(Signal(name=f"valid_{n}") for n in range(3))]
         m.d.sync += handed_on(valid)
-
-        # The read address runs ahead by a cycle, so that the memory's output is always the next unit's c.
-        self._count(m, self.i.valid, ahead=read.addr)
+        before = Signal.like(read.data, name="before", reset_less=True)
+        if self.front_stages:
+            self._count(m, self.i.valid, now=read.addr)
+            m.d.sync += before.eq(read.data)
+        else:
+            # The read address runs ahead by a cycle, so that the memory's output is always the next unit's c.
+            self._count(m, self.i.valid, ahead=read.addr)
+            m.d.comb += before.eq(read.data)
+        code = dict(zip(GATES, front.o.codes, strict=True))
 
         # 1: i * g with the rounding term inside; operands of f * c.
         half = 1 << spec.cell_shift >> 1
@@ -73,12 +77,12 @@ class Cell(wiring.Component):
             self.gate_scales["i"], self.gate_scales["g"], a_offset=self.offsets["i"], constant=half, shift=spec.ig_shift
         )
         m.submodules.ig = ig
-        m.d.comb += [ig.i.valid.eq(self.i.valid), ig.i.p.a.eq(code["i"]), ig.i.p.b.eq(code["g"])]
+        m.d.comb += [ig.i.valid.eq(front_valid.o), ig.i.p.a.eq(code["i"]), ig.i.p.b.eq(code["g"])]
         first = Signal()
-        m.d.sync += first.eq(self.i.p.first)
+        m.d.sync += first.eq(front.o.first)
         ig_later = Signal.like(ig.o.payload)
         m.d.sync += ig_later.eq(ig.o.payload)
-        fc = self._forget(m, platform, code["f"], read.data, first)
+        fc = self._forget(m, platform, code["f"], before, front.o.first, first)
         # 3: the sum. 4: saturation.
         total = Signal(signed(max(len(fc), len(ig_later)) + 1))
         m.d.sync += total.eq(fc + ig_later)
@@ -114,7 +118,7 @@ class Cell(wiring.Component):
         if ahead is not None:
             m.d.comb += ahead.eq(later)
 
-    def _forget(self, m, platform, f_code, stored, first):
+    def _forget(self, m, platform, f_code, stored, first_now, first):
         """Stages 1 and 2: f * c at the sum's binary point, zero in a window's first step."""
         spec = self.spec
         if spec.cell_levels:
@@ -126,5 +130,5 @@ class Cell(wiring.Component):
             return result
         f_now = decoded(m, f_code, self.gate_scales["f"], self.offsets["f"], name="f_now")
         before = Signal.like(stored, name="c_before")
-        m.d.comb += before.eq(Mux(self.i.p.first, 0, stored))
+        m.d.comb += before.eq(Mux(first_now, 0, stored))
         return registered_product(m, platform, f_now, before, name="f_times_c") << spec.fc_shift

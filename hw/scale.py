@@ -60,9 +60,9 @@ class Scale(ScaleTurns):
         spec = schedule.spec
         operands = {part: ((2, n), n) for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
         super().__init__(schedule, sum_bits=gammas.sum_bits(spec), operands=operands, family=family)
-        # The choice of a count ends in a register of its own, or the way into the block is the slowest of all.
+        # The choice of a count ends in a register of its own, and so do both operands: the way into the block is long.
         self.front_stages = int(family in PIPELINED)
-        self.stages = 2 + self.front_stages
+        self.stages = 2 + 2 * self.front_stages
 
     def _products(self, m, platform, turn, index):
         behind = {name: self._front(m, value, name) for name, value in (("is_h", turn.is_h), ("masked", turn.masked))}
@@ -93,4 +93,5 @@ class Scale(ScaleTurns):
         most = {part: n << 1 + self.operand_shift[part] >> 1 for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
         dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
         m.d.comb += dot.eq(Mux(masked, 0, agreeing) - Mux(masked, 0, Mux(is_h, most["h"], most["x"])))
-        return registered_product(m, platform, dot, gamma, name=name)
+        operands = [self._front(m, value, f"{what}_{name}") for what, value in (("dot", dot), ("gamma", gamma))]
+        return registered_product(m, platform, *operands, name=name)

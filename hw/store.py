@@ -71,16 +71,18 @@ class PlaneStore(wiring.Component):
         bank = Mux(self.h.valid, self.h.p.bank, self.x.p.bank)
         enable = self.h.valid | self.x.valid
         at = Signal(levels)
-        later = Delay(data.StructLayout({"at": levels, "address": address_bits + 1, "enable": lanes}), self.write_stages)
+        place = data.StructLayout({"at": levels, "address": address_bits + 1, "lane": range(lanes), "valid": 1})
+        later = Delay(place, self.write_stages)
         m.submodules.write = later
         m.d.comb += [
             at.eq(code),
             later.i.at.eq(at),
             later.i.address.eq(Cat(word[:address_bits], bank)),
-            later.i.enable.eq(Mux(enable, 1 << lane, 0)),
+            later.i.lane.eq(lane),
+            later.i.valid.eq(enable),
             write.addr.eq(later.o.address),
             write.data.eq(later.o.at.replicate(lanes)),
-            write.en.eq(later.o.enable),
+            write.en.eq(Mux(later.o.valid, 1 << later.o.lane, 0)),
         ]
         for level in range(levels):
             m.d.comb += self.planes[level].eq(Cat(read.data[k * levels + level] for k in range(lanes)))

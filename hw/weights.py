@@ -5,6 +5,8 @@ from amaranth import Module, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .cells import PIPELINED
+from .delay import Delay
 from .rom import Rom
 
 __all__ = ["WeightStore", "weight_words"]
@@ -47,7 +49,8 @@ class WeightStore(wiring.Component):
     words : list of int
         See `weight_words`.
     family : str
-        Whose block RAM it is; on ECP5 its output register is used, without which the data come 5 ns after the clock.
+        Whose block RAM it is. On ECP5 its output register is used, without which the data come 5 ns after the clock, and
+        another one, since the blocks stand far from the logic.
 
     Members
     -------
@@ -59,15 +62,17 @@ class WeightStore(wiring.Component):
         folding = schedule.folding
         self.words = words
         self.layout = data.ArrayLayout(unsigned(folding.lanes), folding.rows * 4 * folding.weight_planes)
-        self.rom = Rom(words, self.layout.size, family=family, output_register=family == "ecp5")
+        self.rom = Rom(words, self.layout.size, family=family, output_register=family in PIPELINED)
+        self.way = int(family in PIPELINED)
         super().__init__({"address": In(range(max(2, len(words)))), "weights": Out(self.layout)})
 
     @property
     def latency(self):
-        return self.rom.latency
+        return self.rom.latency + self.way
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = self.rom
-        m.d.comb += [self.rom.address.eq(self.address), self.weights.eq(self.rom.data)]
+        m.submodules.way = way = Delay(self.layout, self.way)
+        m.d.comb += [self.rom.address.eq(self.address), way.i.eq(self.rom.data), self.weights.eq(way.o)]
         return m

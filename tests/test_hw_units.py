@@ -172,9 +172,10 @@ def test_activation_has_the_gates_in_order():
 @pytest.mark.parametrize("cell_levels", [0, 3])
 @pytest.mark.parametrize("gate_levels", [1, 2, 4])
 @pytest.mark.parametrize("cell", [Fixed(bits=16, fraction=11), Fixed(bits=8, fraction=3)], ids=["16.11", "8.3"])
-def test_cell_is_equation_5(cell_levels, gate_levels, cell):
+@pytest.mark.parametrize("family", ["generic", "ecp5"])
+def test_cell_is_equation_5(cell_levels, gate_levels, cell, family):
     """Two windows of random codes: exact products, one rounding, saturation, zero at a window's start."""
-    units = 9  # the same unit comes again later than `latency` cycles after
+    units = 11  # the same unit comes again later than `latency` cycles after
     spec = LstmSpec(input_size=1, hidden_size=units, gate_levels=gate_levels, cell_levels=cell_levels, cell=cell)
     rng = np.random.default_rng(7)
     scales = np.sort(rng.integers(1, 600, size=(4, gate_levels)), axis=1)[:, ::-1]
@@ -190,7 +191,7 @@ def test_cell_is_equation_5(cell_levels, gate_levels, cell):
                 c = decode(encode(c, cell_scales), cell_scales)
             want += c.tolist()
             items += [{"codes": unit.tolist(), "first": int(t == 0)} for unit in step]
-    dut = Cell(spec, gate_scales=scales, cell_scales=cell_scales)
+    dut = Cell(spec, gate_scales=scales, cell_scales=cell_scales, family=family)
     got, latency = through(dut, items, whole(dut))
     assert got == want and latency == {dut.latency}
 
