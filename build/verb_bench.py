@@ -7,6 +7,7 @@ VERBS = {
     "golden": "speed of the golden model against torch.nn.LSTM",
     "accuracy": "accuracy of binarized against full-precision training, paired",
     "engine": "cycles of a step in the circuit, predicted and ideal",
+    "folding": "LUTs, block RAMs, multipliers and cycles of a core, predicted and placed",
     "popcount": "LUTs of a dot product of bits on each FPGA family",
     "equality": "golden model against the circuit on random specs",
 }
