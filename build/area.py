@@ -1,5 +1,6 @@
 """What the LUTs of each part of a core grow with: a part is a sum of these numbers, each times a measured coefficient."""
 
+from functools import cached_property
 from itertools import pairwise
 
 from mubinn.hw.codes import value_shape
@@ -7,10 +8,11 @@ from mubinn.hw.head import score_bits
 from mubinn.hw.scale import Gammas
 from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
+from mubinn.model.folding import Folding, Schedule
 
 from .memories import mapped_memory
 
-__all__ = ["Area"]
+__all__ = ["Area", "Widths"]
 
 LOOKUP_BITS = 6
 """Two codes of more bits together are multiplied: see `mubinn.hw.product`."""
@@ -19,30 +21,50 @@ MULTIPLIERS = {"ice40": (16, 11), "ecp5": (18, 0)}
 """Widest operand of a DSP block, and narrowest product that Yosys puts into one."""
 
 
+class Widths:
+    """Bits of an LSTM's numbers, the same whatever the folding.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    """
+
+    def __init__(self, parameters):
+        self.parameters, self.spec = parameters, parameters.spec
+        spec, p = self.spec, parameters
+        gammas = Gammas.of(p, Schedule(spec, Folding(lanes=1)))
+        self.sum = gammas.sum_bits(spec)
+        most = max(spec.input_size, spec.hidden_size)
+        self.dot = signed_bits(-most, most)
+        self.count = most.bit_length()
+        self.gamma = _width([*gammas.x.ravel(), *gammas.h.ravel()])
+        self.h = _width(codebook(p.h_scales))
+        self.score = score_bits(p) if spec.classes else 0
+        self.gates = [_width(codebook(scales, offset)) for scales, offset in zip(p.gate_scales, spec.gate_offsets, strict=True)]
+        self.cell = _width(codebook(p.cell_scales)) if spec.cell_levels else spec.cell.bits
+        self.tanh = _width(spec.cell_table.knots)
+        self.rise = _width([b - a for a, b in pairwise(spec.cell_table.knots)])
+
+
 class Area:
     """Numbers of one core on one family.
 
     Parameters
     ----------
-    parameters : Parameters
+    widths : Widths
     schedule : Schedule
     family : str
     """
 
-    def __init__(self, parameters, schedule, family):
-        self.p, self.s, self.family = parameters, schedule, family
+    def __init__(self, widths, schedule, family):
+        self.w, self.s, self.family = widths, schedule, family
         self.spec, self.folding = schedule.spec, schedule.folding
-        self.gammas = Gammas.of(parameters, schedule)
-        self.sum_bits = self.gammas.sum_bits(self.spec)
-        most = max(self.spec.input_size, self.spec.hidden_size)
-        self.dot_bits = signed_bits(-most, most)
-        self.gamma_bits = _width([*self.gammas.x.ravel(), *self.gammas.h.ravel()])
-        self.h_bits = _width(codebook(parameters.h_scales))
         self.multipliers = schedule.scale_slots * schedule.scale_parallel
         self.counts = 4 * self.folding.rows * self.folding.weight_planes * schedule.levels
 
     # Memories ---------------------------------------------------------------------------------------------------------
 
+    @cached_property
     def memories(self):
         """{name: Mapped}; of `gammas` there is one for every multiplier."""
         s, spec, f = self.s, self.spec, self.folding
@@ -56,41 +78,36 @@ class Area:
         if spec.classes:
             sizes["head"] = {"width": spec.head_bits, "depth": spec.hidden_size * spec.classes, "rom": True}
         else:
-            sizes["buffer"] = {"width": self.h_bits + 2, "depth": 3 * f.rows}
+            sizes["buffer"] = {"width": self.w.h + 2, "depth": 3 * f.rows}
         # The case statement of a multiplier's gammas is a memory to Yosys.
         entries = 2 * s.passes << _bits(s.batch_cycles)
-        sizes["gammas"] = {"width": self.gamma_bits, "depth": entries, "rom": True}
+        sizes["gammas"] = {"width": self.w.gamma, "depth": entries, "rom": True}
         if s.ahead:
-            width = self.counts * max(spec.input_size, spec.hidden_size).bit_length()
+            width = self.counts * self.w.count
             sizes["counts"] = {"width": width, "depth": s.ahead * s.passes, "sync": False}
-            sizes["sums"] = {"width": s.scale_slots * self.sum_bits, "depth": s.ahead * s.scale_rows, "sync": False}
+            sizes["sums"] = {"width": s.scale_slots * self.w.sum, "depth": s.ahead * s.scale_rows, "sync": False}
         return {name: mapped_memory(self.family, **size) for name, size in sizes.items()}
 
     def brams(self):
         """Block RAMs."""
-        return sum(m.brams * (self.multipliers if name == "gammas" else 1) for name, m in self.memories().items())
+        return sum(m.brams * (self.multipliers if name == "gammas" else 1) for name, m in self.memories.items())
 
     # Multipliers ------------------------------------------------------------------------------------------------------
 
     def products(self):
         """[(width of one operand, of the other, how many)] of all multiplications."""
-        spec, p = self.spec, self.p
-        gates = [_width(codebook(scales, offset)) for scales, offset in zip(p.gate_scales, spec.gate_offsets, strict=True)]
-        table = spec.cell_table
-        rise = _width([b - a for a, b in pairwise(table.knots)])
+        spec, w = self.spec, self.w
         found = [
-            (self.dot_bits, self.gamma_bits, self.multipliers),
-            (rise, table.segment_bits + 1, 1),
-            (gates[3], _width(table.knots), 1),
+            (w.dot, w.gamma, self.multipliers),
+            (w.rise, spec.cell_table.segment_bits + 1, 1),
+            (w.gates[3], w.tanh, 1),
         ]
         if spec.classes:
-            found.append((spec.head_bits, self.h_bits, 1))
+            found.append((spec.head_bits, self.w.h, 1))
         if 2 * spec.gate_levels > LOOKUP_BITS:
-            found.append((gates[0], gates[2], 1))
-        if not spec.cell_levels:
-            found.append((gates[1], spec.cell.bits, 1))
-        elif spec.cell_levels + spec.gate_levels > LOOKUP_BITS:
-            found.append((gates[1], _width(codebook(p.cell_scales)), 1))
+            found.append((w.gates[0], w.gates[2], 1))
+        if not spec.cell_levels or spec.cell_levels + spec.gate_levels > LOOKUP_BITS:
+            found.append((w.gates[1], w.cell, 1))
         return found
 
     def dsps(self):
@@ -106,15 +123,19 @@ class Area:
 
     def parts(self):
         """{part: {what it grows with: number}}"""
-        memories = self.memories()
+        memories = self.memories
         parts = {"dots": self._dots(memories), "scale": self._scale(memories)} | self._units(memories) | self._ends(memories)
-        return {part: {"one": 1} | numbers for part, numbers in parts.items()}
+        # Dot products are nothing but what grows; a constant would only hide what a lane takes.
+        return {part: ({} if part == "dots" else {"one": 1}) | numbers for part, numbers in parts.items()}
 
     def _dots(self, memories):
         s, count = self.s, self.counts
-        width = max(self.spec.input_size, self.spec.hidden_size).bit_length()
+        width = self.w.count
+        ends = (s.split, self.folding.lanes - s.split)
         return {
             "lanes": count * self.folding.lanes,
+            # Full adders of a popcount: as many as bits go in and do not come out.
+            "adders": count * sum(max(0, bits - bits.bit_length()) for bits in ends),
             "sums": count * width,
             "split": count * s.split.bit_length() * (s.split < self.folding.lanes),
             "ahead": count * width * bool(s.ahead),
@@ -128,15 +149,15 @@ class Area:
         slots, cycles = s.scale_slots, s.batch_cycles
         index = 1 + _bits(cycles) + _bits(s.passes)
         looked_up = 0 if index == 1 or memories["gammas"].brams else max(1, 2 ** (index - 4))
-        adders = slots * (s.scale_parallel - 1) * (self.dot_bits + self.gamma_bits)
+        adders = slots * (s.scale_parallel - 1) * (self.w.dot + self.w.gamma)
         return {
             "counts": self.multipliers * cycles * (spec.input_size.bit_length() + spec.hidden_size.bit_length()),
-            "gammas": self.multipliers * self.gamma_bits * looked_up,
-            "dots": self.multipliers * self.dot_bits,
-            "sums": slots * self.sum_bits,
-            "ring": slots * s.scale_rows * self.sum_bits,
+            "gammas": self.multipliers * self.w.gamma * looked_up,
+            "dots": self.multipliers * self.w.dot,
+            "sums": slots * self.w.sum,
+            "ring": slots * s.scale_rows * self.w.sum,
             "adders": adders,
-            "ahead": slots * self.sum_bits * bool(s.ahead),
+            "ahead": slots * self.w.sum * bool(s.ahead),
         } | _ram(memories.get("sums"), "waiting_")
 
     def _units(self, memories):
@@ -147,9 +168,9 @@ class Area:
         fc = spec.cell_levels + levels if spec.cell_levels else 0
         return {
             "preactivation": {
-                "held": 4 * self.folding.rows * self.sum_bits,
-                "sums": 4 * self.sum_bits,
-                "tables": 4 * self.sum_bits * max(0, spec.bias_levels - 1),
+                "held": 4 * self.folding.rows * self.w.sum,
+                "sums": 4 * self.w.sum,
+                "tables": 4 * self.w.sum * max(0, spec.bias_levels - 1),
             } | _rom(memories["bias"]),
             "activation": {
                 "compare": 4 * z * levels,
@@ -168,8 +189,8 @@ class Area:
 
     def _ends(self, memories):
         spec, s = self.spec, self.s
-        scores = score_bits(self.p) if spec.classes else 0
-        result = spec.classes * scores if spec.classes else self.h_bits
+        scores = self.w.score
+        result = spec.classes * scores if spec.classes else self.w.h
         guard = sum(part.slots for part in s.parts if part is s.parts[0] or part.late)
         ends = {
             "intake": {"levels": spec.input_levels * spec.x.bits, "counters": _bits(spec.input_size) + _bits(spec.max_steps)},
@@ -179,11 +200,11 @@ class Area:
                 "units": _bits(spec.hidden_size),
                 "parts": len(s.parts) - 1,
             },
-            "top": {"flags": spec.gate_levels, "classes": min(1, spec.classes), "h": self.h_bits},
+            "top": {"flags": spec.gate_levels, "classes": min(1, spec.classes), "h": self.w.h},
             "bytes": {"result": result, "sample": spec.x.bits},
         }
         if spec.classes:
-            ends["head"] = {"result": result, "scores": scores, "h": self.h_bits} | _rom(memories["head"])
+            ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"])
         else:
             ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"])
         return ends

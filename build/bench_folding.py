@@ -21,6 +21,7 @@ def add_arguments(parser):
     parser.add_argument("--specs", type=int, default=20, help="cores, 1 to 1000; default 20")
     parser.add_argument("--seed", type=int, default=1, help="of the first, 1 to 1000; default 1")
     parser.add_argument("--out", default="out/folding", metavar="DIR", help="for cores and results; default out/folding")
+    parser.add_argument("--pack-only", action="store_true", help="stop nextpnr before it places: counts are final there")
     parser.add_argument("--calibrate", action="store_true", help="measure the coefficients and write them into the package")
     parser.add_argument("--cores", type=int, default=14, help="of each chip to calibrate with, 6 to 100; default 14")
 
@@ -43,7 +44,8 @@ def run(args):
             return calibrated(Path(args.out), args.cores, bar)
         task = bar.add_task("cores", total=args.specs)
         rows = []
-        for row in measured_rows(args.specs, args.seed, Path(args.out), say=lambda text: bar.update(task, description=text)):
+        settings = {"pack_only": args.pack_only, "say": lambda text: bar.update(task, description=text)}
+        for row in measured_rows(args.specs, args.seed, Path(args.out), **settings):
             rows.append(row)
             bar.update(task, completed=len(rows))
     worst = max(abs(error) for row in rows for error in row["error_percent"].values())

@@ -8,7 +8,7 @@ import numpy as np
 from mubinn.model.folding import Schedule
 from scipy.optimize import nnls
 
-from .area import Area
+from .area import Area, Widths
 from .census import census
 from .errors import ToolError
 from .folding_cases import folding_case
@@ -24,6 +24,8 @@ CALIBRATED = ("ice40-up5k", "ecp5-25k")
 FIRST_SEED, SEEDS = 1001, 14
 LIMIT_S = 900
 RIDGE = 0.003
+UNSEEN = {"waiting_bits": 1.7, "waiting_lut_rams": 6, "bits": 1.7, "lut_rams": 6, "ahead": 1, "rom": 2, "codes": 1, "adders": 1}
+"""LUTs of what no core of a family has, so that a choice does not think it free."""
 
 
 def counted_case(case, out):
@@ -65,14 +67,16 @@ def calibrate(out, *, seeds=SEEDS, progress=lambda name: None):
         counted.setdefault(case.target.split("-")[0], []).append((case, found))
     tools = sorted({tool for cases in counted.values() for _, found in cases for tool in found["key"][1:]})
     families = {family: fitted(cases, family) for family, cases in counted.items()}
-    return {"tools": tools, "cores": seeds, "first_seed": FIRST_SEED, "families": families}
+    cores = {family: [case.name for case, _ in cases] for family, cases in counted.items()}
+    return {"tools": tools, "cores": cores, "families": families}
 
 
 def gather(out, *, seeds=SEEDS, progress=lambda name: None):
     """(case, its counts) of every core, one chip after the other."""
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+    for number in range(seeds):
         for target in CALIBRATED:
-            case = folding_case(seed, target, size="small")
+            # Every fourth has many lanes, what the sizes of large cores depend on most.
+            case = folding_case(FIRST_SEED + number, target, size="wide" if number % 4 == 3 else "small")
             progress(case.name)
             yield case, counted_case(case, out)
 
@@ -85,7 +89,7 @@ def fitted(cases, family):
     rows = {}
     for case, found in cases:
         weight = 1 / found["packed"]["luts"]
-        numbers = Area(case.model_file.parameters, Schedule(case.spec, case.folding), family).parts()
+        numbers = Area(Widths(case.model_file.parameters), Schedule(case.spec, case.folding), family).parts()
         luts = dict.fromkeys(numbers, 0)
         for part, count in found["parts"].items():
             # Small parts without numbers of their own, delays for instance, are between the others.
@@ -105,4 +109,6 @@ def _least_squares(rows):
     ridge = np.eye(len(names)) * RIDGE
     aims = np.array([luts * weight for _, luts, weight in rows] + [0] * len(names))
     found, _ = nnls(np.vstack([matrix / scale, ridge]), aims)
-    return {name: round(float(value), 4) for name, value in zip(names, found / scale, strict=True) if value}
+    unseen = {name for values, _, _ in rows for name in values} - set(names)
+    assumed = {name: UNSEEN[name] for name in sorted(unseen & set(UNSEEN))}
+    return assumed | {name: round(float(value), 4) for name, value in zip(names, found / scale, strict=True) if value}

@@ -9,7 +9,7 @@ from mubinn.hw.lstm import Lstm
 from mubinn.model.folding import Schedule
 from mubinn.model.timeline import Timeline
 
-from .area import Area
+from .area import Area, Widths
 from .errors import UserError
 
 __all__ = ["AREA", "Estimate", "Estimator", "coefficients"]
@@ -57,12 +57,12 @@ class Estimator:
         self.parameters, self.spec = parameters, parameters.spec
         self.family = target.name.split("-")[0]
         self.measured = (measured or coefficients())[self.family]
-        self._times = {}
+        self._widths, self._times = Widths(parameters), {}
 
-    def __call__(self, folding):
-        """Estimate of a folding; SpecError where it is larger than the LSTM."""
+    def __call__(self, folding, *, waits=True):
+        """Estimate of a folding, its cycles with or without `waits`; SpecError where it is larger than the LSTM."""
         schedule = Schedule(self.spec, folding)
-        area = Area(self.parameters, schedule, self.family)
+        area = Area(self._widths, schedule, self.family)
         packing, measured = self.measured["packing"], self.measured["parts"]
         parts = {
             part: packing * sum(measured.get(part, {}).get(name, 0) * number for name, number in numbers.items())
@@ -73,7 +73,7 @@ class Estimator:
             luts=round(sum(parts.values())),
             brams=area.brams(),
             dsps=area.dsps(),
-            cycles_per_step=self.cycles(schedule),
+            cycles_per_step=self.cycles(schedule) if waits else schedule.ideal_cycles_per_step,
             parts={part: round(luts) for part, luts in parts.items()},
         )
 

@@ -15,6 +15,7 @@ SIZES = {
     # input_size and hidden_size, and the most XNORs of a cycle by chip.
     "users": ((4, 64), (8, 128), {"ice40-up5k": 260, "ecp5-25k": 800}),
     "small": ((4, 40), (8, 64), {"ice40-up5k": 200, "ecp5-25k": 400}),
+    "wide": ((16, 48), (64, 128), {"ice40-up5k": 400, "ecp5-25k": 720}),
 }
 AHEADS = {"ice40-up5k": (0, 0, 0, 0, 1), "ecp5-25k": (0, 0, 0, 2, 6)}
 """iCE40 has no LUT RAM: there a group read ahead is in flip-flops."""
@@ -47,8 +48,11 @@ def folding_case(seed, target, *, size="users"):
     rng = np.random.default_rng([seed, sorted(BRAMS).index(target)])
     while True:
         spec = _spec(rng, size)
-        folding = _folding(rng, spec, SIZES[size][2][target], aheads=AHEADS[target])
-        if _fits(spec, folding, target):
+        most = SIZES[size][2][target]
+        folding = _folding(rng, spec, most, aheads=AHEADS[target])
+        if size == "wide":
+            folding = _one_row(spec, most, folding)
+        if _fits(spec, folding, target, most):
             break
     model_file = ModelFile(preset="mubinn2", parameters=random_parameters(spec, rng))
     return FoldingCase(name=f"{size}-{seed}@{target}", target=target, model_file=model_file, folding=folding)
@@ -93,12 +97,18 @@ def _folding(rng, spec, most, *, aheads):
     return folding
 
 
-def _fits(spec, folding, target):
+def _one_row(spec, most, folding):
+    """As many lanes as there may be."""
+    lanes = min(spec.columns, most // (4 * max(spec.input_levels, spec.hidden_levels)))
+    return Folding(rows=1, lanes=lanes, scale_mults=min(4, folding.scale_mults), ahead=folding.ahead)
+
+
+def _fits(spec, folding, target, most):
     """Roughly, without an estimate, so that the cases don't depend on it."""
     levels = max(spec.input_levels, spec.hidden_levels)
     small = target.startswith("ice40")
     return (
-        4 * folding.rows * folding.lanes * folding.weight_planes * levels <= 1.1 * max(SIZES["users"][2][target], 40)
+        4 * folding.rows * folding.lanes * folding.weight_planes * levels <= max(most, 1.1 * SIZES["users"][2][target])
         and folding.lanes >= 5
         and spec.weight_bits <= 0.7 * BRAMS[target]
         # Besides the scales' there are multipliers for f * c, tanh, o * tanh(c), the head and, of long codes, i * g.

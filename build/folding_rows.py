@@ -5,13 +5,12 @@ import json
 from mubinn.hw.lstm import Lstm
 from mubinn.sim.stopwatch import step_cycles
 
+from .calibrate import LIMIT_S, counted_case
 from .estimate import Estimator
 from .folding_cases import folding_case
-from .generate import generate
 from .paths import write_text
-from .synth import synthesize
+from .synth import _placed
 from .targets import TARGETS
-from .tools import tool_version
 
 __all__ = ["measured_rows"]
 
@@ -20,39 +19,39 @@ SETTLED, STEPS = 6, 12
 """Steps until the waiting repeats itself, and those averaged over, as `mubinn.model.timeline` does."""
 
 
-def measured_rows(specs, seed, out, *, say=lambda text: None):
+def measured_rows(specs, seed, out, *, pack_only=False, say=lambda text: None):
     """A row for each seed, the chips in turn, as they are done. See `mubinn bench folding`."""
     out.mkdir(parents=True, exist_ok=True)
     for number in range(seed, seed + specs):
         case = folding_case(number, CHIPS[(number - 1) % len(CHIPS)])
-        yield _row(case, _measured(case, out, say))
+        found = counted_case(case, out)
+        kept = out / f"{case.name}.json"
+        if not pack_only and "placed" not in found:
+            say(f"{case.name} place and route")
+            found["placed"] = _placed_counts(case, out)
+            write_text(kept, json.dumps(found, sort_keys=True))
+        if "cycles_per_step" not in found:
+            say(f"{case.name} simulation")
+            cycles = step_cycles(Lstm(case.model_file.parameters, case.folding), SETTLED + STEPS + 1)[SETTLED:]
+            found["cycles_per_step"] = sum(cycles) / len(cycles)
+            write_text(kept, json.dumps(found, sort_keys=True))
+        yield _row(case, found)
 
 
-def _measured(case, out, say):
-    """Placed counts and cycles of a core, kept in `out` for the same Verilog and tools."""
-    kept, target = out / f"{case.name}.json", TARGETS[case.target]
-    made = generate(case.model_file, out / case.name, folding=case.folding)
-    key = [made.manifest["sha256"][made.manifest["verilog"]], tool_version("yosys"), tool_version(target.program)]
-    found = json.loads(kept.read_text()) if kept.exists() else {}
-    if found.get("key") != key:
-        say(f"{case.name} place and route")
-        # How fast it is is not the question here.
-        placed = synthesize(out / case.name, target, allow_timing_fail=True).figures()
-        found = {"key": key, "placed": placed}
-        write_text(kept, json.dumps(found, sort_keys=True))
-    if "cycles_per_step" not in found:
-        say(f"{case.name} simulation")
-        core = Lstm(case.model_file.parameters, case.folding)
-        cycles = step_cycles(core, SETTLED + STEPS + 1)[SETTLED:]
-        found["cycles_per_step"] = sum(cycles) / len(cycles)
-        write_text(kept, json.dumps(found, sort_keys=True))
-    return found
+def _placed_counts(case, out):
+    """What nextpnr reports of the netlist after place and route, and its fmax; how fast it is is not the question here."""
+    target = TARGETS[case.target]
+    work = out / case.name / "synth" / target.name
+    report = _placed(work, target, clock_mhz=target.clock_mhz, seed=1, limit_s=LIMIT_S)
+    counts = {ours: report["utilization"][theirs]["used"] for ours, theirs in target.cells.items()}
+    return counts | {"fmax_mhz": round(min(clock["achieved"] for clock in report["fmax"].values()), 2)}
 
 
 def _row(case, found):
     spec, folding = case.spec, case.folding
     predicted = Estimator(case.model_file.parameters, TARGETS[case.target])(folding).figures()
-    actual = {name: found["placed"][name] for name in ("luts", "brams", "dsps")}
+    counts = found.get("placed", found["packed"])
+    actual = {name: counts[name] for name in ("luts", "brams", "dsps")}
     actual["cycles_per_step"] = found["cycles_per_step"]
     head = f", {spec.classes} classes" if spec.classes else ""
     levels = f"({max(spec.input_levels, spec.hidden_levels)},{spec.weight_levels})"
@@ -60,13 +59,13 @@ def _row(case, found):
         "name": case.name,
         "target": case.target,
         "spec": f"{spec.input_size} -> {spec.hidden_size} {levels}{head}",
-        "folding": f"{folding.rows} x {folding.lanes} x {folding.weight_planes}, {folding.scale_mults} * "
-        f"{'' if not folding.ahead else f', +{folding.ahead}'}".rstrip(" *"),
+        "folding": f"{folding.rows} x {folding.lanes} x {folding.weight_planes}, {folding.scale_mults}, {folding.ahead}",
         **{f"predicted_{name}": value for name, value in predicted.items()},
         **{f"placed_{name}": actual[name] for name in ("luts", "brams", "dsps")},
         "measured_cycles_per_step": actual["cycles_per_step"],
         "error_percent": {name: _error(value, actual[name]) for name, value in predicted.items()},
-        "fmax_mhz": found["placed"]["fmax_mhz"],
+        "routed": "placed" in found,
+        "fmax_mhz": counts.get("fmax_mhz"),
     }
 
 
