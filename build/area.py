@@ -141,8 +141,8 @@ class Area:
             "ahead": count * width * bool(s.ahead),
             # Weights in logic are read through the XNORs.
             "rom": memories["weights"].logic_bits / 16,
-            "chunks": memories["weights"].chunks - 1,
-        } | _ram(memories.get("counts"), "waiting_")
+            "chunks": (memories["weights"].chunks - 1) * count // s.levels * self.folding.lanes,
+        } | _ram(memories.get("counts"), count * width, "waiting_")
 
     def _scale(self, memories):
         s, spec = self.s, self.spec
@@ -154,16 +154,17 @@ class Area:
             "counts": self.multipliers * cycles * (spec.input_size.bit_length() + spec.hidden_size.bit_length()),
             "gammas": self.multipliers * self.w.gamma * looked_up,
             "dots": self.multipliers * self.w.dot,
-            "sums": slots * self.w.sum,
+            "totals": slots * self.w.sum,
             "ring": slots * s.scale_rows * self.w.sum,
             "adders": adders,
             "ahead": slots * self.w.sum * bool(s.ahead),
-        } | _ram(memories.get("sums"), "waiting_")
+        } | _ram(memories.get("sums"), slots * self.w.sum, "waiting_")
 
     def _units(self, memories):
         spec, s = self.spec, self.s
         z, levels = spec.z.bits, spec.gate_levels
         looked_up = 2 * levels <= LOOKUP_BITS
+        bits = self.folding.lanes * s.levels
         ig_bits = 2 * spec.activation_fraction + 3
         fc = spec.cell_levels + levels if spec.cell_levels else 0
         return {
@@ -171,7 +172,7 @@ class Area:
                 "held": 4 * self.folding.rows * self.w.sum,
                 "sums": 4 * self.w.sum,
                 "tables": 4 * self.w.sum * max(0, spec.bias_levels - 1),
-            } | _rom(memories["bias"]),
+            } | _rom(memories["bias"], 4 * spec.bias_levels),
             "activation": {
                 "compare": 4 * z * levels,
                 "tables": 4 * z * (2 ** max(0, levels - 2) - 1),
@@ -180,11 +181,11 @@ class Area:
                 "cell": spec.cell.bits,
                 "tables": ig_bits * (2 ** max(0, 2 * levels - 4) if looked_up else 2),
                 "codes": spec.cell_levels * spec.cell.bits + (ig_bits * 2 ** max(0, fc - 4) if fc and fc <= LOOKUP_BITS else 0),
-            } | _ram(memories["cell_state"]),
+            } | _ram(memories["cell_state"], spec.cell_levels or spec.cell.bits),
             "tanh_c": {"cell": spec.cell.bits},
             "output_product": {"tables": levels},
             "h_encoder": {"levels": spec.hidden_levels * (self.spec.h_bits)},
-            "store": {"lanes": self.folding.lanes, "planes": self.folding.lanes * s.levels} | _ram(memories["store"]),
+            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"], bits),
         }  # fmt: skip
 
     def _ends(self, memories):
@@ -204,9 +205,9 @@ class Area:
             "bytes": {"result": result, "sample": spec.x.bits},
         }
         if spec.classes:
-            ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"])
+            ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"], spec.head_bits)
         else:
-            ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"])
+            ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"], self.w.h + 2)
         return ends
 
 
@@ -224,12 +225,13 @@ def _width(values):
     return value_shape(values).width
 
 
-def _rom(memory):
-    """A look-up in logic: about a LUT4 for sixteen bits."""
-    return {"rom": memory.logic_bits / 16 if memory.logic_bits else 0, "chunks": memory.chunks - 1}
+def _rom(memory, width):
+    """A look-up in logic, in LUT4s, and multiplexers behind block RAMs."""
+    return {"rom": memory.logic_bits / 16, "chunks": (memory.chunks - 1) * width}
 
 
-def _ram(memory, prefix=""):
+def _ram(memory, width, prefix=""):
     if memory is None:
         return {}
-    return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": memory.logic_bits, f"{prefix}chunks": memory.chunks - 1}
+    chunks = (memory.chunks - 1) * width
+    return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": memory.logic_bits, f"{prefix}chunks": chunks}

@@ -67,8 +67,8 @@ def calibrated(out, cores, bar):
     path = Path(__file__).with_name(AREA)
     write_text(path, json.dumps(found, indent=1, sort_keys=True) + "\n")
     coefficients.cache_clear()
-    print(f"{path.name}: {2 * cores} cores, packing " + ", ".join(f"{k} {v['packing']}" for k, v in found["families"].items()))
-    return {"file": path.name, "cores": 2 * cores, "tools": found["tools"]}
+    print(f"{path.name}: coefficients of {', '.join(found['families'])}, from {cores} cores each")
+    return {"file": path.name, "cores": found["cores"], "tools": found["tools"]}
 
 
 def text(figures):

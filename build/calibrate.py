@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from mubinn.model.folding import Schedule
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear
 
 from .area import Area, Widths
 from .census import census
@@ -24,8 +24,28 @@ CALIBRATED = ("ice40-up5k", "ecp5-25k")
 FIRST_SEED, SEEDS = 1001, 14
 LIMIT_S = 900
 RIDGE = 0.003
-UNSEEN = {"waiting_bits": 1.7, "waiting_lut_rams": 6, "bits": 1.7, "lut_rams": 6, "ahead": 1, "rom": 2, "codes": 1, "adders": 1}
-"""LUTs of what no core of a family has, so that a choice does not think it free."""
+BOUNDS = {
+    # A LUT4 holds 16 bits of a ROM, and multiplexers stand behind it.
+    "rom": (0.7, 2),
+    # A flip-flop of a memory, and its share of the multiplexers.
+    "bits": (1, 2.5),
+    "waiting_bits": (1, 2.5),
+    "lut_rams": (4, 7),
+    "waiting_lut_rams": (4, 7),
+    # A multiplexer between words of a memory in several blocks, and one for sums of groups read ahead.
+    "chunks": (0, 1),
+    "waiting_chunks": (0, 1),
+    "ahead": (0.5, 1.5),
+    "lanes": (1, 6),
+    "adders": (0, 2),
+    # Of a multiplier's bit: the counts that wait for it, its operand, and the sum behind it.
+    "counts": (0.5, 2.5),
+    "dots": (1, 8),
+    "totals": (1, 2.5),
+    "ring": (0, 2),
+    "codes": (0, 2),
+}
+"""What a coefficient can be, where few of the cores tell: LUTs of one. The middle stands where none does."""
 
 
 def counted_case(case, out):
@@ -82,33 +102,32 @@ def gather(out, *, seeds=SEEDS, progress=lambda name: None):
 
 
 def fitted(cases, family):
-    """Coefficients of a family: for each part the least squares of what its LUTs fall short of, none of them negative.
+    """{part: {what it grows with: LUTs of one}} of a family: least squares within BOUNDS.
 
-    A core counts by what its error is of all its LUTs. `packing` is what nextpnr makes of a LUT counted.
+    A core counts by what its error is of all its LUTs. What nextpnr makes of them beyond Yosys' is spread over the parts.
     """
     rows = {}
     for case, found in cases:
-        weight = 1 / found["packed"]["luts"]
+        packed, counted = found["packed"]["luts"], sum(count.get("luts", 0) for count in found["parts"].values())
         numbers = Area(Widths(case.model_file.parameters), Schedule(case.spec, case.folding), family).parts()
         luts = dict.fromkeys(numbers, 0)
         for part, count in found["parts"].items():
             # Small parts without numbers of their own, delays for instance, are between the others.
-            luts[part if part in luts else "top"] += count.get("luts", 0)
+            luts[part if part in luts else "top"] += count.get("luts", 0) * packed / counted
         for part, values in numbers.items():
-            rows.setdefault(part, []).append((values, luts[part], weight))
-    packing = [found["packed"]["luts"] / sum(p.get("luts", 0) for p in found["parts"].values()) for _, found in cases]
-    parts = {part: _least_squares(found) for part, found in rows.items()}
-    return {"packing": round(float(np.median(packing)), 4), "parts": parts}
+            rows.setdefault(part, []).append((values, luts[part], 1 / packed))
+    return {part: _least_squares(found) for part, found in rows.items()}
 
 
 def _least_squares(rows):
-    names = sorted({name for values, _, _ in rows for name, value in values.items() if value})
+    names = sorted({name for values, _, _ in rows for name in values})
     matrix = np.array([[values.get(name, 0) * weight for name in names] for values, _, weight in rows])
     scale = np.abs(matrix).max(axis=0)
-    # What is hardly seen in the cores, or the same in all of them, stays small: a thousandth of a core's size.
-    ridge = np.eye(len(names)) * RIDGE
-    aims = np.array([luts * weight for _, luts, weight in rows] + [0] * len(names))
-    found, _ = nnls(np.vstack([matrix / scale, ridge]), aims)
-    unseen = {name for values, _, _ in rows for name in values} - set(names)
-    assumed = {name: UNSEEN[name] for name in sorted(unseen & set(UNSEEN))}
-    return assumed | {name: round(float(value), 4) for name, value in zip(names, found / scale, strict=True) if value}
+    scale[scale == 0] = 1
+    low, high = np.array([BOUNDS.get(name, (0, np.inf)) for name in names]).T * scale
+    middle = np.where(np.isinf(high), 0, (low + high) / 2)
+    # What is hardly seen in the cores, or the same in all of them, stays near the middle.
+    stays = np.eye(len(names)) * RIDGE
+    aims = np.concatenate([[luts * weight for _, luts, weight in rows], middle * RIDGE])
+    found = lsq_linear(np.vstack([matrix / scale, stays]), aims, bounds=(low, high), method="bvls").x / scale
+    return {name: round(float(value), 4) for name, value in zip(names, found, strict=True) if value > 1e-6}

@@ -20,7 +20,7 @@ AREA = "area.json"
 
 @cache
 def coefficients():
-    """{family: {"packing": factor, "parts": {part: {number of `Area`: LUTs of one}}}}"""
+    """{family: {part: {number of `Area`: LUTs of one}}}"""
     try:
         return json.loads(files(__package__).joinpath(AREA).read_text())["families"]
     except (OSError, ValueError, KeyError) as error:
@@ -63,9 +63,8 @@ class Estimator:
         """Estimate of a folding, its cycles with or without `waits`; SpecError where it is larger than the LSTM."""
         schedule = Schedule(self.spec, folding)
         area = Area(self._widths, schedule, self.family)
-        packing, measured = self.measured["packing"], self.measured["parts"]
         parts = {
-            part: packing * sum(measured.get(part, {}).get(name, 0) * number for name, number in numbers.items())
+            part: sum(self.measured.get(part, {}).get(name, 0) * number for name, number in numbers.items())
             for part, numbers in area.parts().items()
         }
         return Estimate(
