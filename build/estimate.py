@@ -1,10 +1,13 @@
 """LUTs, block RAMs, multipliers and cycles of a core before anything is built."""
 
+import gc
 import json
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from amaranth.hdl import UnusedElaboratable
 from mubinn.hw.lstm import Lstm
 from mubinn.model.folding import Schedule
 from mubinn.model.timeline import Timeline
@@ -83,9 +86,15 @@ class Estimator:
         folding = schedule.folding
         key = (folding.rows, folding.scale_mults, folding.weight_planes, bool(schedule.ahead))
         if key not in self._times:
-            core = Lstm(self.parameters, folding)
-            timeline = core.timeline()
-            self._times[key] = timeline.counted, timeline.scaled, timeline.finished
+            self._times[key] = self._stage_times(folding)
         counted, scaled, finished = self._times[key]
         timeline = Timeline(schedule=schedule, parts=schedule.parts, counted=counted, scaled=scaled, finished=finished)
         return max(timeline.period(), schedule.ideal_cycles_per_step)
+
+    def _stage_times(self, folding):
+        # A core that is only asked for numbers is no mistake of the user's.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnusedElaboratable)
+            timeline = Lstm(self.parameters, folding).timeline()
+            gc.collect()
+        return timeline.counted, timeline.scaled, timeline.finished
