@@ -174,8 +174,9 @@ class Area:
                 "tables": 4 * self.w.sum * max(0, spec.bias_levels - 1),
             } | _rom(memories["bias"], 4 * spec.bias_levels),
             "activation": {
-                "compare": 4 * z * levels,
-                "tables": 4 * z * (2 ** max(0, levels - 2) - 1),
+                # The first level is a bit of z or nearly so; from the third on thresholds are looked up, each by more bits.
+                "compare": 4 * z * (levels - 1),
+                "tables": 4 * z * (levels - 1) * (levels - 2) // 2,
             },
             "cell_state": {
                 "cell": spec.cell.bits,

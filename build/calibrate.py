@@ -40,7 +40,7 @@ BOUNDS = {
     "adders": (0, 2),
     # Of a multiplier's bit: the counts that wait for it, its operand, and the sum behind it.
     "counts": (0.5, 2.5),
-    "dots": (1, 8),
+    "dots": (1, 5),
     "totals": (1, 2.5),
     "ring": (0, 2),
     "codes": (0, 2),
