@@ -89,9 +89,7 @@ def _folding(rng, spec, most, *, aheads):
     lanes = -(-spec.columns // -(-spec.columns // lanes)) if rng.random() < 0.7 else lanes
     ahead = int(rng.choice(aheads))
     for mults in (1, 2, *(4 * rows * k for k in range(1, levels * planes + 1))):
-        folding = Folding(
-            rows=min(rows, spec.hidden_size), lanes=lanes, weight_planes=planes, scale_mults=mults, ahead=ahead
-        )
+        folding = Folding(rows=min(rows, spec.hidden_size), lanes=lanes, weight_planes=planes, scale_mults=mults, ahead=ahead)
         if rng.random() < 0.3 or 2 * Schedule(spec, folding).batch_cycles <= Schedule(spec, folding).words:
             break
     return folding
