@@ -8,6 +8,7 @@ VERBS = {
     "accuracy": "accuracy of binarized against full-precision training, paired",
     "baseline": "area, clock and cycles of the presets against the baseline in git",
     "engine": "cycles of a step in the circuit, predicted and ideal",
+    "folding": "LUTs, block RAMs, multipliers and cycles of a core, predicted and placed",
     "popcount": "LUTs of a dot product of bits on each FPGA family",
     "scaling": "size of either way of scaling on FPGA families",
     "gates": "netlists after Yosys, with the chip's cells, against the golden model",

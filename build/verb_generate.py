@@ -3,13 +3,18 @@
 HELP = """\
 Verilog, memory images, test vectors, a self-checking testbench and a manifest of a quantized model.
 
-The same model, folding and target give the same bytes. With --target the dot products and the weight memory are made of the
-cells of its family, smaller and faster; without, the Verilog is plain and fits any tool. The test vectors are windows of
---data, or seeded random samples."""
+The same model, folding and target give the same bytes. With --target the dot products and the memories are made of the cells of
+its family, smaller and faster; without, the Verilog is plain and fits any tool. The test vectors are windows of --data, or
+samples and broken windows made for it.
+
+With a goal the folding is chosen by estimates: with --steps-per-second the smallest core that keeps up, with --fastest the
+fastest that fits the chip. --rows, --lanes and so on then fix what is not free."""
 EXAMPLE = """
 mubinn generate eeg-2-2 -o out/core
 mubinn generate eeg-2-2 -o out/core --target ice40-up5k
-mubinn generate model.safetensors -o out/core --rows 1 --lanes 60 --weight-planes 1 --scale-mults 12 --data eeg-sample"""
+mubinn generate model.safetensors -o out/core --rows 1 --lanes 60 --weight-planes 1 --scale-mults 12 --data eeg-sample
+mubinn generate eeg-2-2 -o out/core --target ice40-up5k --steps-per-second 30000
+mubinn generate eeg-3-3 -o out/core --target ecp5-25k --fastest --clock-mhz 100"""
 
 
 def add_arguments(parser):
@@ -22,9 +27,13 @@ def add_arguments(parser):
     parser.add_argument("--scale-mults", type=int, help="multipliers that apply scales, 1 to 4096; default: as many as keep up")
     parser.add_argument("--ahead", type=int, help="groups whose early words are read before the late words of the first, 0 to "
                         "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
-    parser.add_argument("--target", help="chip whose cells to use: ice40-up5k, ecp5-25k or ecp5-85k; default: plain Verilog")
+    parser.add_argument("--target", metavar="CHIP", help="chip whose cells to use: ice40-up5k, ecp5-25k or ecp5-85k; default: "
+                        "plain Verilog")  # fmt: skip
     parser.add_argument("--scaling", choices=("gamma", "factored"), help="gamma, the default: a product for every plane of "
                         "activations and weights; factored: one for every plane of weights, behind look-ups")  # fmt: skip
+    parser.add_argument("--steps-per-second", type=float, metavar="N", help="goal: the smallest core that takes so many")
+    parser.add_argument("--fastest", action="store_true", help="goal: the fastest core that fits")
+    parser.add_argument("--clock-mhz", type=float, metavar="F", help="clock of the goal; default: the chip's, see mubinn synth")
     parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz or eeg-sample for the test vectors")
     parser.add_argument("--windows", type=int, default=2, help="windows of --data for the test vectors; default 2")
     parser.add_argument("--steps", type=int, default=20, help="their first steps; default 20")
@@ -42,13 +51,17 @@ def run(args):
     model_file = load_model(args.model)
     spec = model_file.spec
     family = target_named(args.target).family if args.target else "generic"
-    folding = default_folding(spec, scaling=args.scaling or "gamma")
     chosen = {
         name: getattr(args, name)
-        for name in ("rows", "lanes", "weight_planes", "scale_mults", "ahead")
+        for name in ("rows", "lanes", "weight_planes", "scale_mults", "ahead", "scaling")
         if getattr(args, name) is not None
     }
-    folding = type(folding)(**(vars(folding) | chosen)).checked(spec)
+    choice = goal(args, model_file, chosen)
+    if choice is not None:
+        folding = choice.folding
+    else:
+        folding = default_folding(spec, scaling=args.scaling or "gamma")
+        folding = type(folding)(**(vars(folding) | chosen)).checked(spec)
     x = None
     if args.data:
         for name in ("windows", "steps"):
@@ -65,4 +78,38 @@ def run(args):
         f"{figures['ideal_cycles_per_step']} cycles a step if nothing waits "
         f"({made.manifest['predicted_cycles_per_step']} with waits)"
     )
-    return figures
+    if choice is None:
+        return figures
+    estimate = choice.estimate
+    print(
+        f"{folding.rows} rows x {folding.lanes} lanes x {folding.weight_planes} weight planes, {folding.scale_mults} scale "
+        f"multipliers, {folding.ahead} groups ahead: about {estimate.luts} LUTs, {estimate.brams} block RAMs, {estimate.dsps} "
+        f"multipliers of {choice.target}, {choice.steps_per_second:.0f} steps a second at {choice.clock_mhz:g} MHz"
+    )
+    return figures | choice.figures() | {"folding": vars(folding).copy()}
+
+
+def goal(args, model_file, fixed):
+    """The Choice for the goal of the command line, None where it has none."""
+    from .choose import fastest, smallest
+    from .errors import UserError
+    from .targets import target_named
+
+    rate = args.steps_per_second
+    if rate is None and not args.fastest:
+        if args.clock_mhz is not None:
+            raise UserError("--clock-mhz must come with --steps-per-second or --fastest")
+        return None
+    if rate is not None and args.fastest:
+        raise UserError("--fastest must come without --steps-per-second")
+    if args.target is None:
+        raise UserError("--target must say for which chip")
+    for name in ("steps_per_second", "clock_mhz"):
+        value = getattr(args, name)
+        if value is not None and not 0 < value < 1e12:
+            raise UserError(f"--{name.replace('_', '-')} must be greater than 0, not {value:g}")
+    target, parameters = target_named(args.target), model_file.model().parameters
+    settings = {"clock_mhz": args.clock_mhz, "fixed": fixed}
+    if args.fastest:
+        return fastest(parameters, target, **settings)
+    return smallest(parameters, target, steps_per_second=rate, **settings)

@@ -1,0 +1,238 @@
+"""What the LUTs of each part of a core grow with: a part is a sum of these numbers, each times a measured coefficient."""
+
+from functools import cached_property
+from itertools import pairwise
+
+from mubinn.hw.codes import value_shape
+from mubinn.hw.head import score_bits
+from mubinn.hw.scale import Gammas
+from mubinn.model.binarize import codebook
+from mubinn.model.fixed import signed_bits
+from mubinn.model.folding import Folding, Schedule
+
+from .memories import mapped_memory
+
+__all__ = ["Area", "Widths"]
+
+LOOKUP_BITS = 6
+"""Two codes of more bits together are multiplied: see `mubinn.hw.product`."""
+
+MULTIPLIERS = {"ice40": (16, 11), "ecp5": (18, 0)}
+"""Widest operand of a DSP block, and narrowest product that Yosys puts into one."""
+
+
+class Widths:
+    """Bits of an LSTM's numbers, the same whatever the folding.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    """
+
+    def __init__(self, parameters):
+        self.parameters, self.spec = parameters, parameters.spec
+        spec, p = self.spec, parameters
+        gammas = Gammas.of(p, Schedule(spec, Folding(lanes=1)))
+        self.sum = gammas.sum_bits(spec)
+        most = max(spec.input_size, spec.hidden_size)
+        self.dot = signed_bits(-most, most)
+        self.count = most.bit_length()
+        self.gamma = _width([*gammas.x.ravel(), *gammas.h.ravel()])
+        self.h = _width(codebook(p.h_scales))
+        self.score = score_bits(p) if spec.classes else 0
+        self.gates = [_width(codebook(scales, offset)) for scales, offset in zip(p.gate_scales, spec.gate_offsets, strict=True)]
+        self.cell = _width(codebook(p.cell_scales)) if spec.cell_levels else spec.cell.bits
+        self.tanh = _width(spec.cell_table.knots)
+        self.rise = _width([b - a for a, b in pairwise(spec.cell_table.knots)])
+
+
+class Area:
+    """Numbers of one core on one family.
+
+    Parameters
+    ----------
+    widths : Widths
+    schedule : Schedule
+    family : str
+    """
+
+    def __init__(self, widths, schedule, family):
+        self.w, self.s, self.family = widths, schedule, family
+        self.spec, self.folding = schedule.spec, schedule.folding
+        self.multipliers = schedule.scale_slots * schedule.scale_parallel
+        self.counts = 4 * self.folding.rows * self.folding.weight_planes * schedule.levels
+
+    # Memories ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def memories(self):
+        """{name: Mapped}; of `gammas` there is one for every multiplier."""
+        s, spec, f = self.s, self.spec, self.folding
+        depth = 1 << (max(2, s.words) - 1).bit_length()
+        sizes = {
+            "weights": {"width": 4 * f.rows * f.weight_planes * f.lanes, "depth": s.groups * s.passes * s.words, "rom": True},
+            "store": {"width": f.lanes * s.levels, "depth": 2 * depth, "enables": f.lanes},
+            "bias": {"width": 4 * spec.bias_levels, "depth": spec.hidden_size, "rom": True},
+            "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": spec.hidden_size},
+        }
+        if spec.classes:
+            sizes["head"] = {"width": spec.head_bits, "depth": spec.hidden_size * spec.classes, "rom": True}
+        else:
+            sizes["buffer"] = {"width": self.w.h + 2, "depth": 3 * f.rows}
+        # The case statement of a multiplier's gammas is a memory to Yosys.
+        entries = 2 * s.passes << _bits(s.batch_cycles)
+        sizes["gammas"] = {"width": self.w.gamma, "depth": entries, "rom": True}
+        if s.ahead:
+            width = self.counts * self.w.count
+            sizes["counts"] = {"width": width, "depth": s.ahead * s.passes, "sync": False}
+            sizes["sums"] = {"width": s.scale_slots * self.w.sum, "depth": s.ahead * s.scale_rows, "sync": False}
+        return {name: mapped_memory(self.family, **size) for name, size in sizes.items()}
+
+    def brams(self):
+        """Block RAMs."""
+        return sum(m.brams * (self.multipliers if name == "gammas" else 1) for name, m in self.memories.items())
+
+    # Multipliers ------------------------------------------------------------------------------------------------------
+
+    def products(self):
+        """[(width of one operand, of the other, how many)] of all multiplications."""
+        spec, w = self.spec, self.w
+        found = [
+            (w.dot, w.gamma, self.multipliers),
+            (w.rise, spec.cell_table.segment_bits + 1, 1),
+            (w.gates[3], w.tanh, 1),
+        ]
+        if spec.classes:
+            found.append((spec.head_bits, self.w.h, 1))
+        if 2 * spec.gate_levels > LOOKUP_BITS:
+            found.append((w.gates[0], w.gates[2], 1))
+        if not spec.cell_levels or spec.cell_levels + spec.gate_levels > LOOKUP_BITS:
+            found.append((w.gates[1], w.cell, 1))
+        return found
+
+    def dsps(self):
+        """DSP blocks."""
+        widest, narrowest = MULTIPLIERS[self.family]
+        blocks = 0
+        for a, b, count in self.products():
+            pieces = [(x, y) for x in _pieces(a, widest) for y in _pieces(b, widest)]
+            blocks += count * sum(min(x, y) > 1 and x + y >= narrowest for x, y in pieces)
+        return blocks
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    def parts(self):
+        """{part: {what it grows with: number}}"""
+        memories = self.memories
+        parts = {"dots": self._dots(memories), "scale": self._scale(memories)} | self._units(memories) | self._ends(memories)
+        # Dot products are nothing but what grows; a constant would only hide what a lane takes.
+        return {part: ({} if part == "dots" else {"one": 1}) | numbers for part, numbers in parts.items()}
+
+    def _dots(self, memories):
+        s, count = self.s, self.counts
+        width = self.w.count
+        ends = (s.split, self.folding.lanes - s.split)
+        return {
+            "lanes": count * self.folding.lanes,
+            # Full adders of a popcount: as many as bits go in and do not come out.
+            "adders": count * sum(max(0, bits - bits.bit_length()) for bits in ends),
+            "sums": count * width,
+            "split": count * s.split.bit_length() * (s.split < self.folding.lanes),
+            "ahead": count * width * bool(s.ahead),
+            # Weights in logic are read through the XNORs.
+            "rom": memories["weights"].logic_bits / 16,
+            "chunks": (memories["weights"].chunks - 1) * count // s.levels * self.folding.lanes,
+        } | _ram(memories.get("counts"), count * width, "waiting_")
+
+    def _scale(self, memories):
+        s, spec = self.s, self.spec
+        slots, cycles = s.scale_slots, s.batch_cycles
+        index = 1 + _bits(cycles) + _bits(s.passes)
+        looked_up = 0 if index == 1 or memories["gammas"].brams else max(1, 2 ** (index - 4))
+        adders = slots * (s.scale_parallel - 1) * (self.w.dot + self.w.gamma)
+        return {
+            "counts": self.multipliers * cycles * (spec.input_size.bit_length() + spec.hidden_size.bit_length()),
+            "gammas": self.multipliers * self.w.gamma * looked_up,
+            "dots": self.multipliers * self.w.dot,
+            "totals": slots * self.w.sum,
+            "ring": slots * s.scale_rows * self.w.sum,
+            "adders": adders,
+            "ahead": slots * self.w.sum * bool(s.ahead),
+        } | _ram(memories.get("sums"), slots * self.w.sum, "waiting_")
+
+    def _units(self, memories):
+        spec, s = self.spec, self.s
+        z, levels = spec.z.bits, spec.gate_levels
+        looked_up = 2 * levels <= LOOKUP_BITS
+        bits = self.folding.lanes * s.levels
+        ig_bits = 2 * spec.activation_fraction + 3
+        fc = spec.cell_levels + levels if spec.cell_levels else 0
+        return {
+            "preactivation": {
+                "held": 4 * self.folding.rows * self.w.sum,
+                "sums": 4 * self.w.sum,
+                "tables": 4 * self.w.sum * max(0, spec.bias_levels - 1),
+            } | _rom(memories["bias"], 4 * spec.bias_levels),
+            "activation": {
+                # The first level is a bit of z or nearly so; from the third on thresholds are looked up, each by more bits.
+                "compare": 4 * z * (levels - 1),
+                "tables": 4 * z * (levels - 1) * (levels - 2) // 2,
+            },
+            "cell_state": {
+                "cell": spec.cell.bits,
+                "tables": ig_bits * (2 ** max(0, 2 * levels - 4) if looked_up else 2),
+                "codes": spec.cell_levels * spec.cell.bits + (ig_bits * 2 ** max(0, fc - 4) if fc and fc <= LOOKUP_BITS else 0),
+            } | _ram(memories["cell_state"], spec.cell_levels or spec.cell.bits),
+            "tanh_c": {"cell": spec.cell.bits},
+            "output_product": {"tables": levels},
+            "h_encoder": {"levels": spec.hidden_levels * (self.spec.h_bits)},
+            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"], bits),
+        }  # fmt: skip
+
+    def _ends(self, memories):
+        spec, s = self.spec, self.s
+        scores = self.w.score
+        result = spec.classes * scores if spec.classes else self.w.h
+        guard = sum(part.slots for part in s.parts if part is s.parts[0] or part.late)
+        ends = {
+            "intake": {"levels": spec.input_levels * spec.x.bits, "counters": _bits(spec.input_size) + _bits(spec.max_steps)},
+            "sequencer": {
+                "counters": _bits(s.groups) + _bits(s.passes) + 2 * _bits(s.words) + _bits(s.groups * s.passes * s.words),
+                "guard": guard,
+                "units": _bits(spec.hidden_size),
+                "parts": len(s.parts) - 1,
+            },
+            "top": {"flags": spec.gate_levels, "classes": min(1, spec.classes), "h": self.w.h},
+            "bytes": {"result": result, "sample": spec.x.bits},
+        }
+        if spec.classes:
+            ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"], spec.head_bits)
+        else:
+            ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"], self.w.h + 2)
+        return ends
+
+
+def _bits(count):
+    return (max(1, count) - 1).bit_length()
+
+
+def _pieces(bits, widest):
+    """Widths of the parts of an operand that is wider than a DSP block takes; the last has the sign."""
+    whole = max(0, -(-(bits - widest) // (widest - 1)))
+    return [widest] * whole + [bits - whole * (widest - 1)]
+
+
+def _width(values):
+    return value_shape(values).width
+
+
+def _rom(memory, width):
+    """A look-up in logic, in LUT4s, and multiplexers behind block RAMs."""
+    return {"rom": memory.logic_bits / 16, "chunks": (memory.chunks - 1) * width}
+
+
+def _ram(memory, width, prefix=""):
+    if memory is None:
+        return {}
+    chunks = (memory.chunks - 1) * width
+    return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": memory.logic_bits, f"{prefix}chunks": chunks}
