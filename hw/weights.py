@@ -72,7 +72,7 @@ class WeightStore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = self.rom
+        m.submodules.rom = self.rom
         m.submodules.way = way = Delay(self.layout, self.way)
         m.d.comb += [self.rom.address.eq(self.address), way.i.eq(self.rom.data), self.weights.eq(way.o)]
         return m
