@@ -66,7 +66,9 @@ class FactoredScale(ScaleTurns):
         }
         super().__init__(schedule, sum_bits=factors.sum_bits(spec), operands=operands, family=family)
         self._weighted = {part: self._operand(part) for part in "xh"}
-        self.stages = self._alpha_sum().latency + 2
+        slots, lanes = range(schedule.scale_slots), range(schedule.scale_parallel)
+        self._sums = [[AlphaSum(**self._weighted) for _ in lanes] for _ in slots]
+        self.stages = self._sums[0][0].latency + 2
 
     def _operand(self, part):
         """u of a part, shifted by its operand shift: zeros are left out only where all its numbers have them."""
@@ -76,9 +78,6 @@ class FactoredScale(ScaleTurns):
             return value << shift if shift >= 0 else value >> -shift
 
         return Weighted(factors=tuple(shifted(2 * a) for a in alphas), constant=-shifted(n * sum(alphas)), most=n)
-
-    def _alpha_sum(self):
-        return AlphaSum(**self._weighted)
 
     def _products(self, m, platform, turn, index):
         """Look-ups of the counts, their sum as the multiplier's operand, the product."""
@@ -94,7 +93,7 @@ class FactoredScale(ScaleTurns):
     def _product(self, m, platform, slot, lane, turn, index):
         name = f"{slot}_{lane}"
         counts = self._chains(m, slot, lane, turn, count=self.schedule.levels)
-        m.submodules[f"alpha_{name}"] = alpha = self._alpha_sum()
+        m.submodules[f"alpha_{name}"] = alpha = self._sums[slot][lane]
         m.d.comb += [
             alpha.i.x.eq(counts["x"]),
             alpha.i.h.eq(counts["h"]),
