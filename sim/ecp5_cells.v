@@ -1,5 +1,5 @@
-// Behaviour of the ECP5 cells that Yosys ships without one, in the modes that its synth_ecp5 makes. Any other mode ends the
-// simulation with the last line `MUBINN_TB ... FAIL`; a parameter or port that is not declared here does not compile.
+// ECP5's block RAM in netlists, for which Yosys ships no behaviour, in the modes that its synth_ecp5 and our instances make. Any
+// other mode ends the simulation with the last line `MUBINN_TB ... FAIL`; a parameter or port that is not declared here does not compile.
 
 // 1024 words of 18 bits. A port of 9 or fewer bits sees the bytes (9 bits) or, of their lower 8, the nibbles, pairs and bits
 // one after another; 36 bits are two words, written through DIA and DIB by port A, read from DOA and DOB by port B.
@@ -40,7 +40,9 @@ module DP16KD #(
     DIA1, DIA0};
   wire [13:0] at_a = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0};
   wire [13:0] at_b = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
-  reg [35:0] out_a = 0, out_b = 0;
+  reg [35:0] read_a = 0, read_b = 0, later_a = 0, later_b = 0;
+  wire [35:0] out_a = REGMODE_A == "OUTREG" ? later_a : read_a;
+  wire [35:0] out_b = REGMODE_B == "OUTREG" ? later_b : read_b;
   assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0}
     = DATA_WIDTH_B == 36 ? out_b[17:0] : out_a[17:0];
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0}
@@ -106,15 +108,19 @@ module DP16KD #(
   always @(posedge CLKA) begin
     if (RSTA) begin
       if (RESETMODE != "SYNC") refuse("an asynchronous reset");
-      out_a <= 0;
-    end else if (select_a && !(WEA && WRITEMODE_A == "NORMAL")) out_a <= read(at_a, DATA_WIDTH_A);
+      read_a <= 0;
+      later_a <= 0;
+    end else if (select_a && !(WEA && WRITEMODE_A == "NORMAL")) read_a <= read(at_a, DATA_WIDTH_A);
+    if (OCEA && !RSTA) later_a <= read_a;
     if (select_a && WEA && !RSTA) store(at_a, DATA_WIDTH_A, write);
   end
   always @(posedge CLKB) begin
     if (RSTB) begin
       if (RESETMODE != "SYNC") refuse("an asynchronous reset");
-      out_b <= 0;
-    end else if (select_b && !(WEB && WRITEMODE_B == "NORMAL")) out_b <= read(at_b, DATA_WIDTH_B);
+      read_b <= 0;
+      later_b <= 0;
+    end else if (select_b && !(WEB && WRITEMODE_B == "NORMAL")) read_b <= read(at_b, DATA_WIDTH_B);
+    if (OCEB && !RSTB) later_b <= read_b;
     if (select_b && WEB && !RSTB) store(at_b, DATA_WIDTH_B, write >> 18);
   end
 
@@ -134,30 +140,11 @@ module DP16KD #(
   integer k;
   initial begin
     if (!ordinary(DATA_WIDTH_A) || !ordinary(DATA_WIDTH_B)) refuse("this data width");
-    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG") refuse("an output register");
+    if (REGMODE_A != "NOREG" && REGMODE_A != "OUTREG") refuse("this output mode");
+    if (REGMODE_B != "NOREG" && REGMODE_B != "OUTREG") refuse("this output mode");
     if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000") refuse("this chip select");
     if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") refuse("an inverted clock");
     if (WRITEMODE_A == "WRITETHROUGH" || WRITEMODE_B == "WRITETHROUGH") refuse("write-through");
     for (k = 0; k < 1024; k = k + 1) memory[k] = CONTENT[20*k +: 18];
-  end
-endmodule
-
-// A product of 18 x 18 bits, without registers.
-module MULT18X18D (
-  input A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0,
-  input B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0,
-  input C17, C16, C15, C14, C13, C12, C11, C10, C9, C8, C7, C6, C5, C4, C3, C2, C1, C0,
-  input SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
-  output P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16, P15, P14, P13,
-    P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0
-);
-  wire signed [18:0] a = {SIGNEDA && A17, A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0};
-  wire signed [18:0] b = {SIGNEDB && B17, B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
-  wire signed [37:0] product = a * b;
-  assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17, P16, P15, P14, P13,
-    P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = product[35:0];
-  always @* if (SOURCEA || SOURCEB) begin
-    $display("MUBINN_TB MULT18X18D: a cascaded input can't be simulated FAIL");
-    $finish;
   end
 endmodule
