@@ -44,7 +44,9 @@ def measured(preset, steps, bar):
     from mubinn.hw import Lstm
     from mubinn.sim.stopwatch import step_cycles
 
-    core = Lstm(preset.model_file().parameters, preset.folding)
+    from .targets import target_named
+
+    core = Lstm(preset.model_file().parameters, preset.folding, family=target_named(preset.target).family)
     task = bar.add_task(preset.name, total=SETTLED + steps + 1)
     cycles = step_cycles(core, SETTLED + steps + 1, progress=lambda done: bar.update(task, completed=done))[SETTLED:]
     mean = sum(cycles) / len(cycles)

@@ -12,7 +12,7 @@ Results are kept in out/equality as they come; --resume goes on where an interru
 EXAMPLE = """
 mubinn bench equality --specs 500 --seed 1 --icarus 40
 mubinn bench equality --only 17 --simulator verilator
-mubinn bench equality --specs 0 --data ../shared/data/eegmat --models eeg-2-2 eeg-3-3 --json"""
+mubinn bench equality --specs 0 --data ../shared/data/eegmat --models eeg-2-2 --target ice40-up5k --json"""
 
 
 def add_arguments(parser):
@@ -23,6 +23,7 @@ def add_arguments(parser):
     parser.add_argument("--icarus", type=int, default=0, metavar="N", help="so many specs in Icarus too; default 0")
     parser.add_argument("--data", metavar="FOLDER", help="EEGMAT folder, .npz or eeg-sample")
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="with --data; default eeg-2-2 eeg-3-3")
+    parser.add_argument("--target", metavar="CHIP", help="with --data: cores of its family's cells; default: plain Verilog")
     parser.add_argument("--jobs", type=int, default=2, help="simulations at a time; default 2")
     parser.add_argument("--resume", action="store_true", help="keep what an earlier run of the same version found")
     parser.add_argument("--out", default="out/equality", metavar="DIR", help="for results; default out/equality")
@@ -36,6 +37,7 @@ def run(args):
 
     from .equality import models_on_data, run_jobs, summary, tasks
     from .errors import UserError
+    from .targets import target_named
 
     for name, low, high in (("specs", 0, 1 << 20), ("seed", 1, 1 << 30), ("icarus", 0, 1 << 20), ("jobs", 1, 256)):
         if not low <= getattr(args, name) <= high:
@@ -46,6 +48,9 @@ def run(args):
         raise UserError(f"--simulator must be amaranth, verilator or icarus, not {args.simulator}")
     if args.models and args.data is None:
         raise UserError("--models must be with --data")
+    if args.target and args.data is None:
+        raise UserError("--target must be with --data")
+    family = target_named(args.target).family if args.target else "generic"
     out, cache = Path(args.out), Path("out/sim")
     out.mkdir(parents=True, exist_ok=True)
     seeds = [args.only] if args.only is not None else list(range(args.seed, args.seed + args.specs))
@@ -64,7 +69,7 @@ def run(args):
         data = []
         if args.data is not None:
             models = args.models or ["eeg-2-2", "eeg-3-3"]
-            data = models_on_data(models, args.data, cache=cache, jobs=args.jobs, bar=bar)
+            data = models_on_data(models, args.data, family=family, cache=cache, jobs=args.jobs, bar=bar)
     figures = summary(args.only or args.seed, verdicts, data)
     print(text(figures))
     return figures

@@ -132,8 +132,8 @@ def _version():
     return digest.hexdigest()[:16]
 
 
-def models_on_data(models, data, *, cache, jobs, bar):
-    """Figures of all test windows through each model's Verilog in Verilator."""
+def models_on_data(models, data, *, family, cache, jobs, bar):
+    """Figures of all test windows through each model's Verilog, of the family's cells, in Verilator."""
     found = []
     for name in models:
         model_file = load_model(name)
@@ -141,7 +141,7 @@ def models_on_data(models, data, *, cache, jobs, bar):
         task = bar.add_task(name, total=len(windows))
         with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
             folder = Path(scratch) / "core"
-            generate(model_file, folder)
+            generate(model_file, folder, family=family)
             result = simulate(
                 folder,
                 windows,
@@ -150,7 +150,7 @@ def models_on_data(models, data, *, cache, jobs, bar):
                 jobs=jobs,
                 progress=lambda done, total, task=task: bar.update(task, completed=done),
             )
-        found.append({"model": name, "data": str(data)} | result.figures())
+        found.append({"model": name, "data": str(data), "family": family} | result.figures())
     return found
 
 

@@ -21,7 +21,7 @@ from .errors import ToolError, UserError
 from .generate import generate, read_manifest
 from .paths import write_text
 from .presets import PRESETS
-from .targets import Target
+from .targets import Target, target_named
 from .tools import run_tool
 
 __all__ = ["GATE_PRESETS", "GateCheck", "Netlist", "cell_models", "check_gates", "make_core", "map_core", "run_netlist"]
@@ -90,13 +90,14 @@ def make_core(name, folder, *, windows=3):
         preset = PRESETS[name]
         model_file = load_model(preset.model)
         x = model_file.quantize_input(load_test(model_file, "eeg-sample", None).x[:windows])
-        return generate(model_file, folder, folding=preset.folding, x=x)
+        return generate(model_file, folder, folding=preset.folding, family=target_named(preset.target).family, x=x)
     # Deep enough that both families keep the weights in a block RAM.
     spec = LstmSpec(input_size=5, hidden_size=16, classes=2, max_steps=16, input_levels=1, gate_levels=1, bias_levels=1)
     rng = np.random.default_rng(1)
     model_file = ModelFile(preset="mubinn2", parameters=random_parameters(spec, rng))
     x = rng.integers(spec.x.low, spec.x.high + 1, size=(windows, _TINY_STEPS, spec.input_size))
-    return generate(model_file, folder, folding=Folding(lanes=4, scale_mults=1), x=x)
+    family = target_named(name.partition("@")[2]).family
+    return generate(model_file, folder, folding=Folding(lanes=4, scale_mults=1), family=family, x=x)
 
 
 def check_gates(directory, target: Target, *, name=None, windows=3, stall=0.25, seed=1, simulator="verilator",

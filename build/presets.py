@@ -28,12 +28,15 @@ class Preset:
     folding : Folding
     suffix : str
         Tells presets of the same model and chip apart.
+    clock_mhz : float or None
+        What the placer aims at; the chip's own if None.
     """
 
     model: str
     target: str
     folding: Folding
     suffix: str = ""
+    clock_mhz: float | None = None
 
     @property
     def name(self):
@@ -54,12 +57,12 @@ PRESETS = {
         Preset(model="lstm-1-20", target="ice40-up5k", folding=Folding(lanes=7, scale_mults=2)),
         Preset(model="lstm-6-20", target="ice40-up5k", folding=Folding(lanes=13, scale_mults=4)),
         Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
-        Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
+        Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4), clock_mhz=36.0),
         Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=1), suffix="-ahead"),
-        Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=16)),
-        Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=8)),
-        Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12)),
-        Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=5), suffix="-ahead"),
-        Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24, ahead=5)),
+        Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=24)),
+        Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=16)),
+        Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12), clock_mhz=150.0),
+        Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=8), suffix="-ahead"),
+        Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24)),
     )
 }
