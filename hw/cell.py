@@ -82,7 +82,7 @@ class Cell(wiring.Component):
         m.d.sync += first.eq(front.o.first)
         ig_later = Signal.like(ig.o.payload)
         m.d.sync += ig_later.eq(ig.o.payload)
-        fc = self._forget(m, platform, code["f"], before, front.o.first, first)
+        fc = self._forget(m, platform, code["f"], before, front.o.first, first, ig_bits=len(ig_later))
         # 3: the sum. 4: saturation.
         total = Signal(signed(max(len(fc), len(ig_later)) + 1))
         m.d.sync += total.eq(fc + ig_later)
@@ -118,7 +118,7 @@ class Cell(wiring.Component):
         if ahead is not None:
             m.d.comb += ahead.eq(later)
 
-    def _forget(self, m, platform, f_code, stored, first_now, first):
+    def _forget(self, m, platform, f_code, stored, first_now, first, *, ig_bits):
         """Stages 1 and 2: f * c at the sum's binary point, zero in a window's first step."""
         spec = self.spec
         if spec.cell_levels:
@@ -131,4 +131,5 @@ class Cell(wiring.Component):
         f_now = decoded(m, f_code, self.gate_scales["f"], self.offsets["f"], name="f_now")
         before = Signal.like(stored, name="c_before")
         m.d.comb += before.eq(Mux(first_now, 0, stored))
-        return registered_product(m, platform, f_now, before, name="f_times_c") << spec.fc_shift
+        joins = max(len(f_now) + len(before) + spec.fc_shift, ig_bits) + 1
+        return registered_product(m, platform, f_now, before, name="f_times_c", joins=joins) << spec.fc_shift

@@ -107,12 +107,13 @@ class Head(wiring.Component):
         p, memory = self.parameters, self.memory
         later = [h, *(Signal(self.h_shape, name=f"h_{n}", reset_less=True) for n in range(1, memory.latency + 1))]
         m.d.sync += handed_on(later)
-        product = registered_product(m, platform, later[-1], memory.data.as_signed(), name="term")
         # The bias joins the first unit's product.
         at = stages[memory.latency + 1]
         bias_now = lookup(m, at.k, p.head_bias, name="bias_now")
         bias = Signal.like(bias_now, name="bias", reset_less=True)
-        term = Signal(signed(max(len(product), len(bias)) + 1), reset_less=True)
+        term = Signal(signed(max(len(h) + len(memory.data), len(bias)) + 1), reset_less=True)
+        weight = memory.data.as_signed()
+        product = registered_product(m, platform, later[-1], weight, name="term", joins=len(term))
         m.d.sync += [bias.eq(Mux(at.opens, bias_now, 0)), term.eq(product + bias)]
         # They go round, a class a cycle.
         scores = [Signal(signed(self.score_bits), name=f"score_{n}", reset_less=True) for n in range(p.spec.classes)]

@@ -11,7 +11,13 @@ ECP5_BITS = 18
 """Of a factor that a MULT18X18D takes."""
 
 
-def registered_product(m, platform, a, b, *, name):
+BROKEN_SUM_BITS = 33
+"""Yosys 0.70 puts the adder behind a product into the iCE40's block too. Its sums have 32 bits; of one of 33 bits it takes the
+sign for bit 31, also where they differ (`ice40_dsp`: found by `mubinn bench gates`). A product register with a reset keeps it
+out."""
+
+
+def registered_product(m, platform, a, b, *, name, joins=0):
     """Signal that is a * b of two cycles ago: the factors are registered, then the product.
 
     Yosys packs these registers into the multiplier block on iCE40 but not on ECP5, so there the block is an instance: without
@@ -23,13 +29,15 @@ def registered_product(m, platform, a, b, *, name):
     platform : Fabric or None
     a, b : Value
     name : str
+    joins : int
+        Bits of the sum that the product is added into, if it is.
 
     Returns
     -------
     Signal, signed, as wide as any product
     """
     a, b = _signed(a), _signed(b)
-    product = Signal(signed(len(a) + len(b)), name=f"{name}_product", reset_less=True)
+    product = Signal(signed(len(a) + len(b)), name=f"{name}_product", reset_less=joins != BROKEN_SUM_BITS)
     if is_real(platform, "ecp5") and max(len(a), len(b)) <= ECP5_BITS:
         _mult18x18d(m, a, b, product)
         return product

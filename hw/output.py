@@ -41,7 +41,7 @@ class OutputProduct(wiring.Component):
         m = Module()
         spec = self.spec
         o_now = decoded(m, self.i.p.o, self.o_scales, spec.gate_offsets[3], name="o_now")
-        product = registered_product(m, platform, o_now, self.i.p.tanh_c, name="o_times_tanh_c")
+        product = registered_product(m, platform, o_now, self.i.p.tanh_c, name="o_times_tanh_c")  # its sum has bits to spare
         half = 1 << spec.h_shift_down >> 1
         m.d.sync += self.o.payload.eq(saturated(product + half >> spec.h_shift_down, spec.h_bits))
         valid = [self.i.valid, Signal(name="valid_0"), Signal(name="valid_1"), self.o.valid]

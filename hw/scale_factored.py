@@ -103,4 +103,5 @@ class FactoredScale(ScaleTurns):
         betas = {"x": self.factors.x_betas, "h": self.factors.h_betas}
         constants = self._constants(slot, lane, lambda part, row, plane, item: betas[part][row % 4, plane])
         beta_now = lookup(m, index, constants, name=f"beta_now_{name}")
-        return registered_product(m, platform, alpha.o, beta_now, name=name)
+        joins = self.sum_shape.width - self.common
+        return registered_product(m, platform, alpha.o, beta_now, name=name, joins=joins)
