@@ -69,7 +69,6 @@ class Lstm(wiring.Component):
         self.intake = Intake(spec, p.x_scales)
         self.store = PlaneStore(schedule, family=family)
         self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes), family=family)
-        self.sequencer = Sequencer(schedule)
         self.dots = DotProducts(schedule, family=family)
         self.scale = scale_of(p, schedule, family=family)
         self.preactivation = PreActivation(
@@ -81,6 +80,7 @@ class Lstm(wiring.Component):
         self.output_product = OutputProduct(spec, p.gate_scales[3])
         self.h_encoder = Encoder(spec.h_bits, p.h_scales)
         self.head = Head(p, family=family) if spec.classes else None
+        self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
         self.h_shape = value_shape(codebook(p.h_scales))
         self.trace = self._trace_wires()
         payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)))
@@ -120,6 +120,12 @@ class Lstm(wiring.Component):
     def predicted_cycles_per_step(self):
         """Cycles from step to step inside a window when neither side stalls: the ideal ones and the wait for h."""
         return max(self.timeline().period(), self.schedule.ideal_cycles_per_step)
+
+    @property
+    def buffer_units(self):
+        """Units that the output buffer of a core without a head holds: all that can be under way."""
+        cycles = self.schedule.group_cycles
+        return self.schedule.folding.rows * (-(-(cycles + self.latency + 2) // cycles) + 1)
 
     def elaborate(self, platform):
         m = Module()
@@ -264,8 +270,7 @@ class Lstm(wiring.Component):
 
     def _h_stream(self, m, h, flags, last_unit):
         """A buffer with room for every unit under way, so that the pipeline never has to stop."""
-        rows, cycles = self.schedule.folding.rows, self.schedule.group_cycles
-        depth = rows * (-(-(cycles + self.latency + 2) // cycles) + 1)
+        rows, depth = self.schedule.folding.rows, self.buffer_units
         payload = Signal(self.o.p.shape())
         fifo = SyncFIFOBuffered(width=len(payload.as_value()), depth=depth)
         m.submodules.buffer = fifo

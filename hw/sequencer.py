@@ -21,6 +21,9 @@ class Sequencer(wiring.Component):
     Parameters
     ----------
     schedule : Schedule
+    in_flight : int
+        Most units that windows of a single step, none of which waits for h, can have under way: those that `hold` lets through.
+        0 where it lets no step start before the window before is done.
 
     Members
     -------
@@ -46,8 +49,8 @@ class Sequencer(wiring.Component):
         Units of the group, fewer than `rows` in a last group that pads.
     """
 
-    def __init__(self, schedule):
-        self.schedule = schedule
+    def __init__(self, schedule, *, in_flight=0):
+        self.schedule, self.in_flight = schedule, in_flight
         s = schedule
         super().__init__(
             {
@@ -135,7 +138,7 @@ class Sequencer(wiring.Component):
         opening = [p for p in s.parts if p is s.parts[0] or p.late]
         needs = [[s.units_needed(min(p.first + k, p.first + p.words - 1)) for k in range(p.slots)] for p in opening]
         afterwards = [needs[k][0] for k in range(1, len(opening))] + [hidden + needs[0][0]]
-        ahead = Signal(range(-2 * hidden, hidden + 1), init=hidden - needs[0][0])
+        ahead = Signal(range(-2 * hidden - self.in_flight, hidden + 1), init=hidden - needs[0][0])
         guarded = Signal(init=1)
         steps = [[b - a for a, b in pairwise([*need, after])] for need, after in zip(needs, afterwards, strict=True)]
         shape = range(-hidden, 2 * hidden + 1)
