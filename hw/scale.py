@@ -94,4 +94,4 @@ class Scale(ScaleTurns):
         dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
         m.d.comb += dot.eq(Mux(masked, 0, agreeing) - Mux(masked, 0, Mux(is_h, most["h"], most["x"])))
         operands = [self._front(m, value, f"{what}_{name}") for what, value in (("dot", dot), ("gamma", gamma))]
-        return registered_product(m, platform, *operands, name=name, joins=self.sum_shape.width - self.common)
+        return registered_product(m, platform, *operands, name=f"scaled_{name}", joins=self.sum_shape.width - self.common)

@@ -104,4 +104,4 @@ class FactoredScale(ScaleTurns):
         constants = self._constants(slot, lane, lambda part, row, plane, item: betas[part][row % 4, plane])
         beta_now = lookup(m, index, constants, name=f"beta_now_{name}")
         joins = self.sum_shape.width - self.common
-        return registered_product(m, platform, alpha.o, beta_now, name=name, joins=joins)
+        return registered_product(m, platform, alpha.o, beta_now, name=f"scaled_{name}", joins=joins)

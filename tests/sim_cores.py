@@ -48,7 +48,7 @@ def plant_fault(folder, manifest):
     """One multiplication of the scaling unit becomes an addition."""
     verilog = folder / manifest["verilog"]
     text = verilog.read_text()
-    product = "$signed(dot_0_0) * $signed(gamma_0_0)"
+    product = "$signed(scaled_0_0_a) * $signed(scaled_0_0_b)"
     assert text.count(product) == 1
     verilog.write_text(text.replace(product, product.replace("*", "+")))
 

@@ -30,10 +30,10 @@ def test_a_seed_is_equal_in_every_simulator(simulator):
 def test_a_fault_in_the_verilog_is_seen(monkeypatch):
     """The first compared multiplication of the Verilog becomes an addition."""
 
-    def faulty(component, name):
-        text = real(component, name)
-        assert "$signed(dot_0_0) * $signed(gamma_0_0)" in text
-        return text.replace("$signed(dot_0_0) * $signed(gamma_0_0)", "$signed(dot_0_0) + $signed(gamma_0_0)")
+    def faulty(component, name, family):
+        text, product = real(component, name, "generic"), "$signed(scaled_0_0_a) * $signed(scaled_0_0_b)"
+        assert product in text
+        return text.replace(product, product.replace("*", "+"))
 
     real = equality.convert
     monkeypatch.setattr(equality, "convert", faulty)

@@ -15,6 +15,8 @@ from sim_cores import FOLDINGS, broken_windows, model_file
 
 QUICK_CORNERS = (1, 2, 4, 6, 8, 10, 14, 17, 18, 22)
 RANDOM = (24, 28, 38, 40)
+NEVER_WAITING = (311, 357, 370)
+"""Several windows of a single step under way at once, in cores without a head: once they were counted wrong."""
 
 
 @pytest.mark.parametrize("seed", QUICK_CORNERS, ids=lambda seed: CORNERS[seed - 1]["what"].replace(" ", "-"))
@@ -24,7 +26,7 @@ def test_corner(seed):
     assert result.ok, result.differences
 
 
-@pytest.mark.parametrize("seed", RANDOM)
+@pytest.mark.parametrize("seed", RANDOM + NEVER_WAITING)
 def test_random_core(seed):
     case = random_case(seed)
     result = run_amaranth(Lstm(case.parameters, case.folding, family=case.family), case.case, **case.run_settings())

@@ -110,7 +110,7 @@ def test_equality_verb(capsys, tmp_path, monkeypatch):
     assert code == 0 and figures["mismatches"] == 0 and figures["failures"] == []
     assert (figures["seed"], figures["specs"], figures["runs"]) == (1, 2, 3)
     assert figures["simulators"] == {"amaranth": 2, "icarus": 1}
-    assert figures["steps"] > 50 and figures["coverage"]["corner"] == 3
+    assert figures["steps"] > 50 and figures["coverage"]["shape corner"] == 2
     code, again = called(capsys, *argv, "--resume")
     assert code == 0 and again == figures
 
