@@ -1,24 +1,100 @@
 """What the LUTs of each part of a core grow with: a part is a sum of these numbers, each times a measured coefficient."""
 
+import gc
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from amaranth.hdl import UnusedElaboratable
 from mubinn.hw.codes import value_shape
 from mubinn.hw.head import score_bits
-from mubinn.hw.scale import Gammas
+from mubinn.hw.scaling import scale_of
 from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
-from mubinn.model.folding import Folding, Schedule
+from mubinn.model.folding import SCALINGS, Folding, Schedule
 
-from .memories import mapped_memory
+from .memories import mapped_memory, mapped_rom
 
-__all__ = ["Area", "Widths"]
+__all__ = ["Area", "Widths", "unbuilt"]
 
 LOOKUP_BITS = 6
 """Two codes of more bits together are multiplied: see `mubinn.hw.product`."""
 
 MULTIPLIERS = {"ice40": (16, 11), "ecp5": (18, 0)}
 """Widest operand of a DSP block, and narrowest product that Yosys puts into one."""
+
+
+@contextmanager
+def unbuilt():
+    """Components that are only asked for numbers are no mistake of the user's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        yield
+        gc.collect()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleWidths:
+    """Bits of one way of scaling.
+
+    Attributes
+    ----------
+    operand, constant : int
+        Of a multiplier: sums of counts, and gammas or betas.
+    sum : int
+        Of the sums, without the zeros that all of them end with.
+    looked_up, added : int
+        LUT4s of the look-ups before a multiplier, and bits of the adders behind them; 0 where there are none.
+    counts : int
+        That a multiplier takes at once.
+    """
+
+    operand: int
+    constant: int
+    sum: int
+    looked_up: int = 0
+    added: int = 0
+    counts: int = 1
+
+    @classmethod
+    def of(cls, parameters, scaling):
+        spec = parameters.spec
+        scale = scale_of(parameters, Schedule(spec, Folding(lanes=1, scaling=scaling)))
+        width = scale.sum_shape.width - scale.common
+        if scaling == "gamma":
+            sizes = {"x": spec.input_size, "h": spec.hidden_size}
+            most = max(n << 1 + scale.operand_shift[part] >> 1 for part, n in sizes.items())
+            constants = [*scale.gammas.x.ravel(), *scale.gammas.h.ravel()]
+            return cls(operand=signed_bits(-most, most), constant=_width(constants), sum=width)
+        alpha, factors = scale._sums[0][0], scale.factors
+        terms = [(_width(values), shift) for values, shift in alpha.tables]
+        return cls(
+            operand=len(alpha.o),
+            constant=_width([*factors.x_betas.ravel(), *factors.h_betas.ravel()]),
+            sum=width,
+            # A bit of x or of h is chosen in a LUT4 too.
+            looked_up=sum(bits for bits, _ in terms) + sum(len(chunk) for chunk in alpha.chunks),
+            added=_added_bits(terms),
+            counts=len(factors.x_alphas),
+        )
+
+
+def _added_bits(terms):
+    """Bits of the adders of a tree over numbers of (bits, shift)."""
+    bits = 0
+    while len(terms) > 1:
+        pairs, terms = [terms[k : k + 2] for k in range(0, len(terms), 2)], []
+        for pair in pairs:
+            if len(pair) == 2:
+                (width, shift), (other, other_shift) = sorted(pair, key=lambda term: term[1])
+                below = other_shift - shift
+                adder = max(width - below, other) + 1
+                bits += adder
+                pair = [(below + adder, shift)]
+            terms += pair
+    return bits
 
 
 class Widths:
@@ -32,12 +108,9 @@ class Widths:
     def __init__(self, parameters):
         self.parameters, self.spec = parameters, parameters.spec
         spec, p = self.spec, parameters
-        gammas = Gammas.of(p, Schedule(spec, Folding(lanes=1)))
-        self.sum = gammas.sum_bits(spec)
-        most = max(spec.input_size, spec.hidden_size)
-        self.dot = signed_bits(-most, most)
-        self.count = most.bit_length()
-        self.gamma = _width([*gammas.x.ravel(), *gammas.h.ravel()])
+        with unbuilt():
+            self.scale = {scaling: ScaleWidths.of(p, scaling) for scaling in SCALINGS}
+        self.count = max(spec.input_size, spec.hidden_size).bit_length()
         self.h = _width(codebook(p.h_scales))
         self.score = score_bits(p) if spec.classes else 0
         self.gates = [_width(codebook(scales, offset)) for scales, offset in zip(p.gate_scales, spec.gate_offsets, strict=True)]
@@ -58,6 +131,7 @@ class Area:
 
     def __init__(self, widths, schedule, family):
         self.w, self.s, self.family = widths, schedule, family
+        self.scale = widths.scale[schedule.folding.scaling]
         self.spec, self.folding = schedule.spec, schedule.folding
         self.multipliers = schedule.scale_slots * schedule.scale_parallel
         self.counts = 4 * self.folding.rows * self.folding.weight_planes * schedule.levels
@@ -69,24 +143,27 @@ class Area:
         """{name: Mapped}; of `gammas` there is one for every multiplier."""
         s, spec, f = self.s, self.spec, self.folding
         depth = 1 << (max(2, s.words) - 1).bit_length()
+        roms = {
+            "weights": (4 * f.rows * f.weight_planes * f.lanes, s.groups * s.passes * s.words),
+            "bias": (4 * spec.bias_levels, spec.hidden_size),
+        }
         sizes = {
-            "weights": {"width": 4 * f.rows * f.weight_planes * f.lanes, "depth": s.groups * s.passes * s.words, "rom": True},
             "store": {"width": f.lanes * s.levels, "depth": 2 * depth, "enables": f.lanes},
-            "bias": {"width": 4 * spec.bias_levels, "depth": spec.hidden_size, "rom": True},
             "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": spec.hidden_size},
         }
         if spec.classes:
-            sizes["head"] = {"width": spec.head_bits, "depth": spec.hidden_size * spec.classes, "rom": True}
+            roms["head"] = (spec.head_bits, spec.hidden_size * spec.classes)
         else:
             sizes["buffer"] = {"width": self.w.h + 2, "depth": 3 * f.rows}
         # The case statement of a multiplier's gammas is a memory to Yosys.
         entries = 2 * s.passes << _bits(s.batch_cycles)
-        sizes["gammas"] = {"width": self.w.gamma, "depth": entries, "rom": True}
+        sizes["gammas"] = {"width": self.scale.constant, "depth": entries, "rom": True}
         if s.ahead:
             width = self.counts * self.w.count
             sizes["counts"] = {"width": width, "depth": s.ahead * s.passes, "sync": False}
-            sizes["sums"] = {"width": s.scale_slots * self.w.sum, "depth": s.ahead * s.scale_rows, "sync": False}
-        return {name: mapped_memory(self.family, **size) for name, size in sizes.items()}
+            sizes["sums"] = {"width": s.scale_slots * self.scale.sum, "depth": s.ahead * s.scale_rows, "sync": False}
+        found = {name: mapped_rom(self.family, width=width, depth=depth) for name, (width, depth) in roms.items()}
+        return found | {name: mapped_memory(self.family, **size) for name, size in sizes.items()}
 
     def brams(self):
         """Block RAMs."""
@@ -98,7 +175,7 @@ class Area:
         """[(width of one operand, of the other, how many)] of all multiplications."""
         spec, w = self.spec, self.w
         found = [
-            (w.dot, w.gamma, self.multipliers),
+            (self.scale.operand, self.scale.constant, self.multipliers),
             (w.rise, spec.cell_table.segment_bits + 1, 1),
             (w.gates[3], w.tanh, 1),
         ]
@@ -141,24 +218,26 @@ class Area:
             "ahead": count * width * bool(s.ahead),
             # Weights in logic are read through the XNORs.
             "rom": memories["weights"].logic_bits / 16,
-            "chunks": (memories["weights"].chunks - 1) * count // s.levels * self.folding.lanes,
-        } | _ram(memories.get("counts"), count * width, "waiting_")
+            "muxes": memories["weights"].muxes,
+        } | _ram(memories.get("counts"), "waiting_")
 
     def _scale(self, memories):
-        s, spec = self.s, self.spec
+        s, spec, w = self.s, self.spec, self.scale
         slots, cycles = s.scale_slots, s.batch_cycles
         index = 1 + _bits(cycles) + _bits(s.passes)
         looked_up = 0 if index == 1 or memories["gammas"].brams else max(1, 2 ** (index - 4))
-        adders = slots * (s.scale_parallel - 1) * (self.w.dot + self.w.gamma)
+        factored = self.folding.scaling == "factored"
         return {
-            "counts": self.multipliers * cycles * (spec.input_size.bit_length() + spec.hidden_size.bit_length()),
-            "gammas": self.multipliers * self.w.gamma * looked_up,
-            "dots": self.multipliers * self.w.dot,
-            "totals": slots * self.w.sum,
-            "ring": slots * s.scale_rows * self.w.sum,
-            "adders": adders,
-            "ahead": slots * self.w.sum * bool(s.ahead),
-        } | _ram(memories.get("sums"), slots * self.w.sum, "waiting_")
+            "counts": self.multipliers * cycles * w.counts * (spec.input_size.bit_length() + spec.hidden_size.bit_length()),
+            "gammas": self.multipliers * w.constant * looked_up,
+            "dots": self.multipliers * w.operand * (not factored),
+            "looked_up": self.multipliers * w.looked_up,
+            "added": self.multipliers * w.added,
+            "totals": slots * w.sum,
+            "ring": slots * s.scale_rows * w.sum,
+            "adders": slots * (s.scale_parallel - 1) * (w.operand + w.constant),
+            "ahead": slots * w.sum * bool(s.ahead),
+        } | _ram(memories.get("sums"), "waiting_")
 
     def _units(self, memories):
         spec, s = self.spec, self.s
@@ -169,10 +248,10 @@ class Area:
         fc = spec.cell_levels + levels if spec.cell_levels else 0
         return {
             "preactivation": {
-                "held": 4 * self.folding.rows * self.w.sum,
-                "sums": 4 * self.w.sum,
-                "tables": 4 * self.w.sum * max(0, spec.bias_levels - 1),
-            } | _rom(memories["bias"], 4 * spec.bias_levels),
+                "held": 4 * self.folding.rows * self.scale.sum,
+                "sums": 4 * self.scale.sum,
+                "tables": 4 * self.scale.sum * max(0, spec.bias_levels - 1),
+            } | _rom(memories["bias"]),
             "activation": {
                 # The first level is a bit of z or nearly so; from the third on thresholds are looked up, each by more bits.
                 "compare": 4 * z * (levels - 1),
@@ -182,11 +261,11 @@ class Area:
                 "cell": spec.cell.bits,
                 "tables": ig_bits * (2 ** max(0, 2 * levels - 4) if looked_up else 2),
                 "codes": spec.cell_levels * spec.cell.bits + (ig_bits * 2 ** max(0, fc - 4) if fc and fc <= LOOKUP_BITS else 0),
-            } | _ram(memories["cell_state"], spec.cell_levels or spec.cell.bits),
+            } | _ram(memories["cell_state"]),
             "tanh_c": {"cell": spec.cell.bits},
             "output_product": {"tables": levels},
             "h_encoder": {"levels": spec.hidden_levels * (self.spec.h_bits)},
-            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"], bits),
+            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"]),
         }  # fmt: skip
 
     def _ends(self, memories):
@@ -206,9 +285,9 @@ class Area:
             "bytes": {"result": result, "sample": spec.x.bits},
         }
         if spec.classes:
-            ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"], spec.head_bits)
+            ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"])
         else:
-            ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"], self.w.h + 2)
+            ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"])
         return ends
 
 
@@ -226,13 +305,12 @@ def _width(values):
     return value_shape(values).width
 
 
-def _rom(memory, width):
+def _rom(memory):
     """A look-up in logic, in LUT4s, and multiplexers behind block RAMs."""
-    return {"rom": memory.logic_bits / 16, "chunks": (memory.chunks - 1) * width}
+    return {"rom": memory.logic_bits / 16, "muxes": memory.muxes}
 
 
-def _ram(memory, width, prefix=""):
+def _ram(memory, prefix=""):
     if memory is None:
         return {}
-    chunks = (memory.chunks - 1) * width
-    return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": memory.logic_bits, f"{prefix}chunks": chunks}
+    return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": memory.logic_bits, f"{prefix}muxes": memory.muxes}

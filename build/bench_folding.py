@@ -73,12 +73,12 @@ def calibrated(out, cores, bar):
 
 def text(figures):
     """The table for people."""
-    lines = [f"{'core':20} {'spec':32} {'folding':18} {'LUTs':>13} {'BRAMs':>7} {'DSPs':>7} {'cycles':>15}  error"]
+    lines = [f"{'core':20} {'spec':32} {'folding':24} {'LUTs':>13} {'BRAMs':>7} {'DSPs':>7} {'cycles':>15}  error"]
     for row in figures["rows"]:
         pairs = [f"{row[f'predicted_{name}']}/{row[f'placed_{name}']}" for name in ("luts", "brams", "dsps")]
         cycles = f"{row['predicted_cycles_per_step']:g}/{row['measured_cycles_per_step']:g}"
         lines.append(
-            f"{row['name']:20} {row['spec']:32} {row['folding']:18} {pairs[0]:>13} {pairs[1]:>7} {pairs[2]:>7} {cycles:>15}  "
+            f"{row['name']:20} {row['spec']:32} {row['folding']:24} {pairs[0]:>13} {pairs[1]:>7} {pairs[2]:>7} {cycles:>15}  "
             + ", ".join(f"{error:+.1f}" for error in row["error_percent"].values())
         )
     return "\n".join([*lines, f"worst error {figures['worst_error_percent']:.1f} %"])

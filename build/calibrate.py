@@ -32,12 +32,15 @@ BOUNDS = {
     "waiting_bits": (1, 2.5),
     "lut_rams": (4, 7),
     "waiting_lut_rams": (4, 7),
-    # A multiplexer between words of a memory in several blocks, and one for sums of groups read ahead.
-    "chunks": (0, 1),
-    "waiting_chunks": (0, 1),
+    # A multiplexer between the blocks of a memory, and one for sums of groups read ahead.
+    "muxes": (0, 1),
+    "waiting_muxes": (0, 1),
     "ahead": (0.5, 1.5),
     "lanes": (1, 6),
     "adders": (0, 2),
+    # Of factored scales: LUT4s by construction, a few of which are constants or merge, and adders.
+    "looked_up": (0.6, 1.5),
+    "added": (0.7, 1.5),
     # Of a multiplier's bit: the counts that wait for it, its operand, and the sum behind it.
     "counts": (0.5, 2.5),
     "dots": (1, 5),
@@ -47,13 +50,16 @@ BOUNDS = {
 }
 """What a coefficient can be, where few of the cores tell: LUTs of one. The middle stands where none does."""
 
+HOMES = {"weights": "dots"}
+"""Part whose numbers tell how large another one is."""
+
 
 def counted_case(case, out):
     """Counts of a core's parts, and what nextpnr packs it into: kept in `out`, found again for the same netlist and tools."""
     folder = Path(out) / case.name
     kept = Path(out) / f"{case.name}.json"
     target = TARGETS[case.target]
-    made = generate(case.model_file, folder, folding=case.folding)
+    made = generate(case.model_file, folder, folding=case.folding, family=target.family)
     key = [made.manifest["sha256"][made.manifest["verilog"]], tool_version("yosys"), tool_version(target.program)]
     if kept.exists() and (found := json.loads(kept.read_text()))["key"] == key:
         return found
@@ -61,7 +67,7 @@ def counted_case(case, out):
     work.mkdir(parents=True, exist_ok=True)
     cells = _mapped(work, made.manifest, target, LIMIT_S)
     packed = _packed(work, target)
-    parts = census(work, made.manifest, case.target.split("-")[0])
+    parts = census(work, made.manifest, target.family)
     found = {"key": key, "cells": cells, "packed": packed, "parts": parts}
     write_text(kept, json.dumps(found, sort_keys=True))
     return found
@@ -84,7 +90,7 @@ def calibrate(out, *, seeds=SEEDS, progress=lambda name: None):
     """Measure the seeded cores in `out` and fit: the content of area.json."""
     counted = {}
     for case, found in gather(out, seeds=seeds, progress=progress):
-        counted.setdefault(case.target.split("-")[0], []).append((case, found))
+        counted.setdefault(TARGETS[case.target].family, []).append((case, found))
     tools = sorted({tool for cases in counted.values() for _, found in cases for tool in found["key"][1:]})
     families = {family: fitted(cases, family) for family, cases in counted.items()}
     cores = {family: [case.name for case, _ in cases] for family, cases in counted.items()}
@@ -113,7 +119,7 @@ def fitted(cases, family):
         luts = dict.fromkeys(numbers, 0)
         for part, count in found["parts"].items():
             # Small parts without numbers of their own, delays for instance, are between the others.
-            luts[part if part in luts else "top"] += count.get("luts", 0) * packed / counted
+            luts[part if part in luts else HOMES.get(part, "top")] += count.get("luts", 0) * packed / counted
         for part, values in numbers.items():
             rows.setdefault(part, []).append((values, luts[part], 1 / packed))
     return {part: _least_squares(found) for part, found in rows.items()}

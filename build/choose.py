@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 
-from mubinn.model.folding import Folding, Schedule
+from mubinn.model.folding import SCALINGS, Folding, Schedule
 from mubinn.model.spec import SpecError
 
 from .errors import UserError
@@ -123,15 +123,17 @@ def candidates(spec, fixed=None, *, most=None):
     # Lanes that divide the x columns keep x and h apart by themselves.
     aligned = {lanes for lanes in range(1, spec.input_size + 1) if spec.input_size % lanes == 0}
     lane_counts = sorted(_least(columns) | aligned)
+    # Of one activation plane there is nothing to factor out.
+    scalings = SCALINGS if levels > 1 else SCALINGS[:1]
     for rows in _free(fixed, "rows", _least(spec.hidden_size)):
         for planes in _free(fixed, "weight_planes", _least(spec.weight_levels)):
             for lanes in _free(fixed, "lanes", lane_counts):
                 if most is not None and 4 * rows * planes * lanes * levels > most:
                     continue
-                for mults in _free(fixed, "scale_mults", _multipliers(spec, rows, planes, lanes)):
-                    yield Folding(
-                        rows=rows, lanes=lanes, weight_planes=planes, scale_mults=mults, ahead=fixed.get("ahead") or 0
-                    )
+                for scaling in _free(fixed, "scaling", scalings):
+                    own = {"rows": rows, "lanes": lanes, "weight_planes": planes, "scaling": scaling}
+                    for mults in _free(fixed, "scale_mults", _multipliers(spec, **own)):
+                        yield Folding(**own, scale_mults=mults, ahead=fixed.get("ahead") or 0)
 
 
 class _Search:
@@ -201,12 +203,13 @@ def _free(fixed, name, values):
     return [fixed[name]] if fixed.get(name) is not None else sorted(values)
 
 
-def _multipliers(spec, rows, planes, lanes):
+def _multipliers(spec, *, rows, lanes, weight_planes, scaling):
     """Numbers of multipliers that save cycles of scaling, up to where scaling keeps up with the dot products."""
-    products = max(spec.input_levels, spec.hidden_levels) * planes
+    own = {"rows": rows, "lanes": min(lanes, spec.columns), "weight_planes": weight_planes, "scaling": scaling}
+    products = Schedule(spec, Folding(**own)).batch_items
     counts = sorted(_least(4 * rows) | {4 * rows * k for k in _least(products)})
     for number, mults in enumerate(counts):
-        schedule = Schedule(spec, Folding(rows=rows, lanes=min(lanes, spec.columns), weight_planes=planes, scale_mults=mults))
+        schedule = Schedule(spec, Folding(**own, scale_mults=mults))
         if 2 * schedule.batch_cycles <= max(schedule.words, schedule.cell_share):
             return counts[: number + 2]  # one more: the last h codes come sooner
     return counts
@@ -215,6 +218,6 @@ def _multipliers(spec, rows, planes, lanes):
 def _words(choice):
     folding, estimate = choice.folding, choice.estimate
     return (
-        f"{folding.rows} x {folding.lanes} x {folding.weight_planes} with {folding.scale_mults} multipliers, "
-        f"{estimate.cycles_per_step:g} cycles a step"
+        f"{folding.rows} x {folding.lanes} x {folding.weight_planes} with {folding.scale_mults} multipliers "
+        f"({folding.scaling}), {estimate.cycles_per_step:g} cycles a step"
     )

@@ -1,18 +1,16 @@
 """LUTs, block RAMs, multipliers and cycles of a core before anything is built."""
 
-import gc
 import json
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from amaranth.hdl import UnusedElaboratable
 from mubinn.hw.lstm import Lstm
+from mubinn.hw.popcount import XnorDot
 from mubinn.model.folding import Schedule
 from mubinn.model.timeline import Timeline
 
-from .area import Area, Widths
+from .area import Area, Widths, unbuilt
 from .errors import UserError
 
 __all__ = ["AREA", "Estimate", "Estimator", "coefficients"]
@@ -58,9 +56,9 @@ class Estimator:
 
     def __init__(self, parameters, target, *, measured=None):
         self.parameters, self.spec = parameters, parameters.spec
-        self.family = target.name.split("-")[0]
+        self.family = target.family
         self.measured = (measured or coefficients())[self.family]
-        self._widths, self._times = Widths(parameters), {}
+        self._widths, self._times, self._dots = Widths(parameters), {}, {}
 
     def __call__(self, folding, *, waits=True):
         """Estimate of a folding, its cycles with or without `waits`; SpecError where it is larger than the LSTM."""
@@ -81,20 +79,21 @@ class Estimator:
 
     def cycles(self, schedule):
         """Cycles of a step, waits included: exact, as the manifest has them."""
-        # The stages between counts and h take as long whatever the folding; of the stages before, rows and multipliers
-        # might say how long.
-        folding = schedule.folding
-        key = (folding.rows, folding.scale_mults, folding.weight_planes, bool(schedule.ahead))
-        if key not in self._times:
-            self._times[key] = self._stage_times(folding)
-        counted, scaled, finished = self._times[key]
+        # The stages between counts and h take as long whatever the folding; of the stages before, all but rows, planes,
+        # multipliers and the way of scaling are in the dot product itself.
+        f = schedule.folding
+        key = (f.rows, f.scale_mults, f.weight_planes, f.scaling, bool(schedule.ahead))
+        with unbuilt():
+            if key not in self._times:
+                timeline = Lstm(self.parameters, f, family=self.family).timeline()
+                self._times[key] = timeline.counted - self._dot_latency(schedule), timeline.scaled, timeline.finished
+            before, scaled, finished = self._times[key]
+            counted = before + self._dot_latency(schedule)
         timeline = Timeline(schedule=schedule, parts=schedule.parts, counted=counted, scaled=scaled, finished=finished)
         return max(timeline.period(), schedule.ideal_cycles_per_step)
 
-    def _stage_times(self, folding):
-        # A core that is only asked for numbers is no mistake of the user's.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnusedElaboratable)
-            timeline = Lstm(self.parameters, folding).timeline()
-            gc.collect()
-        return timeline.counted, timeline.scaled, timeline.finished
+    def _dot_latency(self, schedule):
+        key = schedule.folding.lanes
+        if key not in self._dots:
+            self._dots[key] = XnorDot(key, split=schedule.split, family=self.family).latency
+        return self._dots[key]

@@ -49,7 +49,8 @@ def folding_case(seed, target, *, size="users"):
     while True:
         spec = _spec(rng, size)
         most = SIZES[size][2][target]
-        folding = _folding(rng, spec, most, aheads=AHEADS[target])
+        scaling = str(rng.choice(["gamma", "factored"]))
+        folding = _folding(rng, spec, most, aheads=AHEADS[target], scaling=scaling)
         if size == "wide":
             folding = _one_row(spec, most, folding)
         if _fits(spec, folding, target, most):
@@ -79,7 +80,7 @@ def _spec(rng, size):
     )
 
 
-def _folding(rng, spec, most, *, aheads):
+def _folding(rng, spec, most, *, aheads, scaling):
     """Words of about equal size, rows and planes as they come, and multipliers that keep up, or nearly so."""
     levels = max(spec.input_levels, spec.hidden_levels)
     planes = int(rng.choice([1, 1, 1, spec.weight_levels]))
@@ -89,7 +90,9 @@ def _folding(rng, spec, most, *, aheads):
     lanes = -(-spec.columns // -(-spec.columns // lanes)) if rng.random() < 0.7 else lanes
     ahead = int(rng.choice(aheads))
     for mults in (1, 2, *(4 * rows * k for k in range(1, levels * planes + 1))):
-        folding = Folding(rows=min(rows, spec.hidden_size), lanes=lanes, weight_planes=planes, scale_mults=mults, ahead=ahead)
+        folding = Folding(
+            rows=min(rows, spec.hidden_size), lanes=lanes, weight_planes=planes, scale_mults=mults, ahead=ahead, scaling=scaling
+        )
         if rng.random() < 0.3 or 2 * Schedule(spec, folding).batch_cycles <= Schedule(spec, folding).words:
             break
     return folding
@@ -98,7 +101,9 @@ def _folding(rng, spec, most, *, aheads):
 def _one_row(spec, most, folding):
     """As many lanes as there may be."""
     lanes = min(spec.columns, most // (4 * max(spec.input_levels, spec.hidden_levels)))
-    return Folding(rows=1, lanes=lanes, scale_mults=min(4, folding.scale_mults), ahead=folding.ahead)
+    return Folding(
+        rows=1, lanes=lanes, scale_mults=min(4, folding.scale_mults), ahead=folding.ahead, scaling=folding.scaling
+    )
 
 
 def _fits(spec, folding, target, most):

@@ -40,9 +40,14 @@ def measured_rows(specs, seed, out, *, pack_only=False, say=lambda text: None):
 
 def _cycles(case):
     """Cycles of a step in the circuit, once the waiting has settled."""
-    cycles = step_cycles(Lstm(case.model_file.parameters, case.folding), EARLY + 1)
+
+    def measured(steps):
+        core = Lstm(case.model_file.parameters, case.folding, family=TARGETS[case.target].family)
+        return step_cycles(core, steps + 1)
+
+    cycles = measured(EARLY)
     if len(set(cycles[-3:])) > 1:
-        cycles = step_cycles(Lstm(case.model_file.parameters, case.folding), SETTLED + STEPS + 1)[SETTLED:]
+        cycles = measured(SETTLED + STEPS)[SETTLED:]
         return sum(cycles) / len(cycles)
     return cycles[-1]
 
@@ -68,7 +73,8 @@ def _row(case, found):
         "name": case.name,
         "target": case.target,
         "spec": f"{spec.input_size} -> {spec.hidden_size} {levels}{head}",
-        "folding": f"{folding.rows} x {folding.lanes} x {folding.weight_planes}, {folding.scale_mults}, {folding.ahead}",
+        "folding": f"{folding.rows} x {folding.lanes} x {folding.weight_planes}, {folding.scale_mults} {folding.scaling}, "
+        f"{folding.ahead}",
         **{f"predicted_{name}": value for name, value in predicted.items()},
         **{f"placed_{name}": actual[name] for name in ("luts", "brams", "dsps")},
         "measured_cycles_per_step": actual["cycles_per_step"],

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from math import ceil
 
-__all__ = ["Mapped", "mapped_memory"]
+from mubinn.hw.rom_plan import SHAPES, is_small, muxed_bits, rom_plan
+
+__all__ = ["Mapped", "mapped_memory", "mapped_rom"]
 
 ROM_BIT, RAM_BIT = 1 / 16, 1
 """Cost of a bit in logic."""
@@ -29,14 +31,14 @@ class Mapped:
     brams, lut_rams : int
     logic_bits : int
         Bits that are flip-flops, or a look-up where nothing is written.
-    chunks : int
-        Memories one above the other: a multiplexer of so many words is behind them.
+    muxes : int
+        2:1 multiplexers of a bit between memories one above the other.
     """
 
     brams: int = 0
     lut_rams: int = 0
     logic_bits: int = 0
-    chunks: int = 1
+    muxes: int = 0
 
 
 def mapped_memory(family, *, width, depth, rom=False, enables=1, sync=True):
@@ -62,12 +64,22 @@ def mapped_memory(family, *, width, depth, rom=False, enables=1, sync=True):
             wide = width if enables == 1 else enables * ceil(width / enables / shared) * shared
             chunks = ceil(depth / words)
             brams = ceil(wide * chunks / mode)
-            muxes = (chunks - 1) * width + (0 if rom or chunks == 1 else chunks * enables)
-            options.append((brams * cost + MUX * muxes + COLLISION * (not rom), Mapped(brams=brams, chunks=chunks)))
+            behind = (chunks - 1) * width
+            muxes = behind + (0 if rom or chunks == 1 else chunks * enables)
+            options.append((brams * cost + MUX * muxes + COLLISION * (not rom), Mapped(brams=brams, muxes=behind)))
     if family in LUT_RAM and not rom:
         cost, bits, words = LUT_RAM[family]
         chunks = ceil(depth / words)
         rams = enables * ceil(width / enables / bits) * chunks if enables > 1 else ceil(width * chunks / bits)
-        muxes = (chunks - 1) * width + (chunks * enables if chunks > 1 else 0)
-        options.append((rams * cost + MUX * muxes, Mapped(lut_rams=rams, chunks=chunks)))
+        behind = (chunks - 1) * width
+        muxes = behind + (chunks * enables if chunks > 1 else 0)
+        options.append((rams * cost + MUX * muxes, Mapped(lut_rams=rams, muxes=behind)))
     return min(options, key=lambda option: option[0])[1]
+
+
+def mapped_rom(family, *, width, depth):
+    """A `mubinn.hw.rom.Rom`: blocks that are instances as `rom_plan` lays them out, or else what Yosys makes of it."""
+    if family not in SHAPES or is_small(depth, width):
+        return mapped_memory(family, width=width, depth=depth, rom=True)
+    plan = rom_plan(depth, width, family)
+    return Mapped(brams=len(plan), muxes=muxed_bits(plan))

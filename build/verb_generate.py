@@ -83,8 +83,9 @@ def run(args):
     estimate = choice.estimate
     print(
         f"{folding.rows} rows x {folding.lanes} lanes x {folding.weight_planes} weight planes, {folding.scale_mults} scale "
-        f"multipliers, {folding.ahead} groups ahead: about {estimate.luts} LUTs, {estimate.brams} block RAMs, {estimate.dsps} "
-        f"multipliers of {choice.target}, {choice.steps_per_second:.0f} steps a second at {choice.clock_mhz:g} MHz"
+        f"multipliers ({folding.scaling}), {folding.ahead} groups ahead: about {estimate.luts} LUTs, {estimate.brams} "
+        f"block RAMs, {estimate.dsps} multipliers of {choice.target}, {choice.steps_per_second:.0f} steps a second at "
+        f"{choice.clock_mhz:g} MHz"
     )
     return figures | choice.figures() | {"folding": vars(folding).copy()}
 

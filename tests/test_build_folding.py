@@ -53,13 +53,13 @@ def tiny():
         ("ice40", {"width": 2, "depth": 2048, "rom": True}, Mapped(brams=1)),
         ("ice40", {"width": 8, "depth": 512, "rom": True}, Mapped(brams=1)),
         ("ice40", {"width": 17, "depth": 256, "rom": True}, Mapped(brams=2)),
-        ("ice40", {"width": 2, "depth": 2049, "rom": True}, Mapped(brams=2, chunks=2)),
+        ("ice40", {"width": 2, "depth": 2049, "rom": True}, Mapped(brams=2, muxes=2)),
         ("ecp5", {"width": 1, "depth": 16384, "rom": True}, Mapped(brams=1)),
         ("ecp5", {"width": 9, "depth": 2048, "rom": True}, Mapped(brams=1)),
         ("ecp5", {"width": 36, "depth": 512, "rom": True}, Mapped(brams=1)),
         # What is read at once has no block RAM.
         ("ice40", {"width": 8, "depth": 4, "sync": False}, Mapped(logic_bits=32)),
-        ("ecp5", {"width": 8, "depth": 40, "sync": False}, Mapped(lut_rams=6, chunks=3)),
+        ("ecp5", {"width": 8, "depth": 40, "sync": False}, Mapped(lut_rams=6, muxes=16)),
     ],
 )
 def test_memories_of_known_shape(family, memory, mapped):
