@@ -101,9 +101,7 @@ def _folding(rng, spec, most, *, aheads, scaling):
 def _one_row(spec, most, folding):
     """As many lanes as there may be."""
     lanes = min(spec.columns, most // (4 * max(spec.input_levels, spec.hidden_levels)))
-    return Folding(
-        rows=1, lanes=lanes, scale_mults=min(4, folding.scale_mults), ahead=folding.ahead, scaling=folding.scaling
-    )
+    return Folding(rows=1, lanes=lanes, scale_mults=min(4, folding.scale_mults), ahead=folding.ahead, scaling=folding.scaling)
 
 
 def _fits(spec, folding, target, most):

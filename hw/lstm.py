@@ -240,9 +240,7 @@ class Lstm(wiring.Component):
             self.store.h.p.bank.eq(bank),
             self.store.h.p.first.eq(unit == 0),
             # The codes that the store takes now, as seen from the sequencer, whose words are read `store_delay` cycles later.
-            self.sequencer.written.eq(
-                self._delayed(m, "written", 1, written_after, self.output_product.o.valid)
-            ),
+            self.sequencer.written.eq(self._delayed(m, "written", 1, written_after, self.output_product.o.valid)),
         ]
         with m.If(coded.valid):
             m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))

@@ -22,8 +22,14 @@ _INTEGERS = {
     "batches": (1, 1_000_000),
     "batch_size": (1, 65_536),
 }
-_NUMBERS = {"lr": (1e-7, 1.0), "weight_decay": (0.0, 1.0), "dropout": (0.0, 0.9), "noise": (0.0, 10.0), "gain": (0.0, 2.0),
-            "distillation": (0.0, 1.0)}
+_NUMBERS = {
+    "lr": (1e-7, 1.0),
+    "weight_decay": (0.0, 1.0),
+    "dropout": (0.0, 0.9),
+    "noise": (0.0, 10.0),
+    "gain": (0.0, 2.0),
+    "distillation": (0.0, 1.0),
+}
 
 
 def default_epochs(preset, levels):
