@@ -30,7 +30,7 @@ _FORMAT = 1
 
 
 def place(name, folder):
-    """Figures of a preset, placed and routed at its clock and the placer's seed 1.
+    """Figures of a preset, placed and routed at its clock, with its seeds and router.
 
     What was placed before is found again in `folder`, by the hash of all that decides it.
 
@@ -45,7 +45,8 @@ def place(name, folder):
     target = target_named(preset.target)
     core = folder / "cores" / name
     manifest = generate(preset.model_file(), core, folding=preset.folding, family=target.family).manifest
-    digest = hashlib.sha256(json.dumps([_FORMAT, name, preset.clock_mhz, tools(), repr(target)]).encode())
+    aim = {"clock_mhz": preset.clock_mhz, "seeds": preset.seeds, "router": preset.router}
+    digest = hashlib.sha256(json.dumps([_FORMAT, name, aim, tools(), repr(target)]).encode())
     for path in (core / manifest["verilog"], core / manifest["wrapper"], Path(synth.__file__)):
         digest.update(path.read_bytes())
     kept = folder / f"{name}-{digest.hexdigest()[:16]}.json"
@@ -53,7 +54,7 @@ def place(name, folder):
         figures = json.loads(kept.read_text())
     else:
         # The comparison judges the clock; a preset that misses its chip's default is still a figure.
-        found = synth.synthesize(core, target, clock_mhz=preset.clock_mhz, allow_timing_fail=True, limit_s=LIMIT_S)
+        found = synth.synthesize(core, target, **aim, allow_timing_fail=True, limit_s=LIMIT_S)
         figures = {figure: getattr(found, figure) for figure in FIGURES} | {"seconds": found.seconds}
         write_text(kept, json.dumps(figures) + "\n")
     return figures | {"cycles_per_step": manifest["predicted_cycles_per_step"]}

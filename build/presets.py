@@ -30,6 +30,10 @@ class Preset:
         Tells presets of the same model and chip apart.
     clock_mhz : float or None
         What the placer aims at; the chip's own if None.
+    seeds : int
+        Of the placer, tried from the first on until one meets the clock.
+    router : str or None
+        Of nextpnr; the chip's own if None.
     """
 
     model: str
@@ -37,6 +41,8 @@ class Preset:
     folding: Folding
     suffix: str = ""
     clock_mhz: float | None = None
+    seeds: int = 1
+    router: str | None = None
 
     @property
     def name(self):
@@ -57,12 +63,13 @@ PRESETS = {
         Preset(model="lstm-1-20", target="ice40-up5k", folding=Folding(lanes=7, scale_mults=2)),
         Preset(model="lstm-6-20", target="ice40-up5k", folding=Folding(lanes=13, scale_mults=4)),
         Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
-        Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4), clock_mhz=36.0),
+        Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4), clock_mhz=36.0, seeds=4),
         Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=1), suffix="-ahead"),
         Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=24)),
         Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=16)),
         Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12), clock_mhz=150.0),
         Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=8), suffix="-ahead"),
-        Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24)),
+        # Two rows crowd the multipliers' columns: router1 has no end there.
+        Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24), router="router2"),
     )
 }

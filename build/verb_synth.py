@@ -6,7 +6,8 @@ Yosys and nextpnr on a folder of `mubinn generate`: area, clock, and time steps 
 The core sits behind its byte-wide bus, so that it fits the package. A missed clock is an error."""
 EXAMPLE = """
 mubinn synth out/core --target ice40-up5k
-mubinn synth out/core --target ecp5-25k --clock-mhz 60 --seed 3 --json"""
+mubinn synth out/core --target ice40-up5k --clock-mhz 36 --seeds 8
+mubinn synth out/core --target ecp5-25k --clock-mhz 60 --seed 3 --router router2 --json"""
 
 
 def add_arguments(parser):
@@ -14,6 +15,8 @@ def add_arguments(parser):
     parser.add_argument("--target", required=True, help="ice40-up5k, ecp5-25k or ecp5-85k")
     parser.add_argument("--clock-mhz", type=float, help="clock to reach; default 24 on ice40-up5k, 80 on ecp5")
     parser.add_argument("--seed", type=int, default=1, help="of the placer; default 1")
+    parser.add_argument("--seeds", type=int, default=1, help="try so many seeds until one meets the clock; default 1")
+    parser.add_argument("--router", choices=("router1", "router2"), help="default router2 on ice40, router1 on ecp5")
     parser.add_argument("--limit-s", type=float, default=1800, help="seconds after which a tool is ended; default 1800")
     parser.add_argument("--timing-allow-fail", action="store_true", help="report a core that misses the clock, exit 0")
 
@@ -28,6 +31,8 @@ def run(args):
 
     if args.clock_mhz is not None and not 0 < args.clock_mhz <= 1000:
         raise UserError(f"--clock-mhz must be above 0 and at most 1000, not {args.clock_mhz:g}")
+    if not 1 <= args.seeds <= 1000:
+        raise UserError(f"--seeds must be 1 to 1000, not {args.seeds}")
     target = target_named(args.target)
     with Console(stderr=True).status("yosys") as status:
         found = synthesize(
@@ -35,6 +40,8 @@ def run(args):
             target,
             clock_mhz=args.clock_mhz,
             seed=args.seed,
+            seeds=args.seeds,
+            router=args.router,
             allow_timing_fail=args.timing_allow_fail,
             limit_s=args.limit_s,
             progress=status.update,
@@ -57,5 +64,5 @@ def text(figures):
     ]
     if path:
         lines.append(f"limited by {path['from']} -> {path['to']}, {path['delay_ns']} ns")
-    lines.append(f"{', '.join(figures['tools'])}, {figures['seconds']:.0f} s")
+    lines.append(f"{', '.join(figures['tools'])}, seed {figures['seed']}, {figures['seconds']:.0f} s")
     return "\n".join(lines)

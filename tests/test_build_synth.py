@@ -46,6 +46,30 @@ def test_missed_clock_is_an_error(folder):
 
 
 @pytest.mark.slow
+def test_first_seed_that_meets_the_clock_or_else_the_fastest(folder):
+    target = TARGETS["ice40-up5k"]
+    work = folder / "synth" / target.name
+    alone, designs = [], []
+    for seed in (1, 2, 3):
+        alone.append(synthesize(folder, target, clock_mhz=400, seed=seed, allow_timing_fail=True))
+        designs.append((work / "core.out").read_bytes())
+    fmax = [found.fmax_mhz for found in alone]
+    assert [found.seed for found in alone] == [1, 2, 3] and len(set(fmax)) > 1
+    found = synthesize(folder, target, clock_mhz=400, seeds=3, allow_timing_fail=True)
+    best = fmax.index(max(fmax))
+    assert (found.seed, found.fmax_mhz) == (best + 1, fmax[best])
+    assert (work / "core.out").read_bytes() == designs[best]
+    assert json.loads((work / "report.json").read_text())["fmax"]
+    assert synthesize(folder, target, clock_mhz=min(fmax), seeds=3).seed == 1
+
+
+@pytest.mark.slow
+def test_router_by_name(folder):
+    found = synthesize(folder, TARGETS["ecp5-25k"], router="router2")
+    assert found.router == "router2" and "Router2 time" in (folder / "synth/ecp5-25k/nextpnr.log").read_text()
+
+
+@pytest.mark.slow
 def test_eeg_core_fits_the_smallest_chip():
     """The shipped (2,2) model, H = 100, all weights in block RAM, on an iCE40 UP5K at 24 MHz."""
     name = "eeg-2-2@ice40-up5k"
