@@ -7,26 +7,19 @@ import pytest
 from mubinn.build import baseline, bench_baseline
 from mubinn.build.cli import main
 from mubinn.build.presets import PRESETS, SEEDED
-from placed import folder
+from placed import placed
 
 FILE = Path(__file__).parents[1] / bench_baseline.FILE
 RENEW = "on purpose? then run: mubinn bench baseline --renew"
 FIGURES = {"luts": 1000, "ffs": 500, "brams": 3, "dsps": 4, "cycles_per_step": 100, "fmax_mhz": 40.0}
 
 
-@pytest.fixture(scope="module")
-def futures():
-    """All presets in two processes, the small ones first; the tests below wait for one after the other."""
-    with baseline.placing(list(PRESETS), folder(), jobs=2) as begun:
-        yield begun
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PRESETS)
-def test_preset_is_as_in_the_baseline(futures, name):
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.placed(name)) for name in PRESETS])
+def test_preset_is_as_in_the_baseline(name):
     """To the LUT, block RAM, multiplier and cycle; the clock within 5 %."""
     kept = baseline.read_baseline(FILE)
-    row = baseline.compared(name, futures[name].result(), kept["presets"].get(name))
+    row = baseline.compared(name, placed(name), kept["presets"].get(name))
     assert not row["changed"], f"{name}: {row['changed']} changed, {row} ({RENEW})"
 
 

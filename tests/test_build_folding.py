@@ -122,7 +122,10 @@ def test_goals_are_met_by_the_exact_prediction(target, rate):
     parameters = load_model("eeg-2-2").parameters
     chosen = smallest(parameters, TARGETS[target], steps_per_second=rate)
     assert chosen.steps_per_second >= rate
-    assert Lstm(parameters, chosen.folding, family=TARGETS[target].family).predicted_cycles_per_step == chosen.estimate.cycles_per_step
+    assert (
+        Lstm(parameters, chosen.folding, family=TARGETS[target].family).predicted_cycles_per_step
+        == chosen.estimate.cycles_per_step
+    )
     for name, share in MARGIN.items():
         assert getattr(chosen.estimate, name) <= share * TARGETS[target].capacity[name]
 

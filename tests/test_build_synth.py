@@ -70,6 +70,7 @@ def test_router_by_name(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.placed("eeg-2-2@ice40-up5k")
 def test_eeg_core_fits_the_smallest_chip():
     """The shipped (2,2) model, H = 100, all weights in block RAM, on an iCE40 UP5K at 24 MHz."""
     name = "eeg-2-2@ice40-up5k"
