@@ -24,14 +24,15 @@ def run(args):
     from rich.progress import Progress
 
     from .errors import UserError
-    from .presets import PRESETS
+    from .presets import FAST, PRESETS
 
     if not 1 <= args.steps <= 1000:
         raise UserError(f"--steps must be 1 to 1000, not {args.steps}")
+    presets = PRESETS | FAST
     for name in args.presets or ():
-        if name not in PRESETS:
-            raise UserError(f"--presets must be among {', '.join(PRESETS)}, not {name!r}")
-    chosen = [PRESETS[name] for name in args.presets or PRESETS]
+        if name not in presets:
+            raise UserError(f"--presets must be among {', '.join(presets)}, not {name!r}")
+    chosen = [presets[name] for name in args.presets or presets]
     with Progress(console=Console(stderr=True), transient=True) as bar:
         rows = [measured(preset, args.steps, bar) for preset in chosen]
     figures = {"ok": all(row["cycles_per_step"] == row["predicted_cycles_per_step"] for row in rows), "rows": rows}

@@ -8,13 +8,14 @@ from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
 from mubinn.sim.random_case import random_parameters
 
-__all__ = ["PRESETS", "SEEDED", "Preset"]
+__all__ = ["FAST", "PRESETS", "SEEDED", "Preset"]
 
 SEEDED = {
     "lstm-1-20": LstmSpec(input_size=1, hidden_size=20, classes=1),
     "lstm-6-20": LstmSpec(input_size=6, hidden_size=20, classes=0),
+    "lstm-19-100": LstmSpec(input_size=19, hidden_size=100, classes=0),
 }
-"""Models of seeded random parameters: those sizes, two levels, with a head and without. They place in seconds."""
+"""Models of seeded random parameters: those sizes, two levels, with a head and without. The small ones place in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +56,35 @@ class Preset:
         return ModelFile(preset="mubinn2", parameters=random_parameters(SEEDED[self.model], np.random.default_rng(1)))
 
 
-PRESETS = {
-    preset.name: preset
-    for preset in (  # those that are placed quickly first
-        Preset(model="lstm-1-20", target="ecp5-25k", folding=Folding(lanes=7, scale_mults=2)),
-        Preset(model="lstm-6-20", target="ecp5-25k", folding=Folding(lanes=13, scale_mults=4)),
-        Preset(model="lstm-1-20", target="ice40-up5k", folding=Folding(lanes=7, scale_mults=2)),
-        Preset(model="lstm-6-20", target="ice40-up5k", folding=Folding(lanes=13, scale_mults=4)),
-        Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
-        Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4), clock_mhz=36.0, seeds=4),
-        Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=1), suffix="-ahead"),
-        Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=24)),
-        Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=16)),
-        Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12), clock_mhz=150.0),
-        Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=8), suffix="-ahead"),
-        # Two rows crowd the multipliers' columns: router1 has no end there.
-        Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24), router="router2"),
-    )
-}
+def _named(*presets):
+    return {preset.name: preset for preset in presets}
+
+
+PRESETS = _named(
+    # Those that are placed quickly first.
+    Preset(model="lstm-1-20", target="ecp5-25k", folding=Folding(lanes=7, scale_mults=2)),
+    Preset(model="lstm-6-20", target="ecp5-25k", folding=Folding(lanes=13, scale_mults=4)),
+    Preset(model="lstm-1-20", target="ice40-up5k", folding=Folding(lanes=7, scale_mults=2)),
+    Preset(model="lstm-6-20", target="ice40-up5k", folding=Folding(lanes=13, scale_mults=4)),
+    Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
+    Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=2), suffix="-ahead"),
+    Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4), clock_mhz=36.0, seeds=4),
+    Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=1), suffix="-ahead"),
+    Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=24)),
+    Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=16)),
+    Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12), clock_mhz=150.0),
+    Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=8), suffix="-ahead"),
+    # Two rows crowd the multipliers' columns: router1 has no end there.
+    Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24), router="router2"),
+)
+"""Placed, and compared with the baseline."""
+
+_TWO_CYCLES = {"lanes": 60, "weight_planes": 2, "scale_mults": 16}
+_ONE_CYCLE = _TWO_CYCLES | {"rows": 2, "scale_mults": 32}
+
+FAST = _named(
+    Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_TWO_CYCLES), suffix="-2"),
+    Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_TWO_CYCLES, ahead=40), suffix="-2-ahead"),
+    Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_ONE_CYCLE), suffix="-1"),
+)
+"""Two cycles a unit and one: what a step waits for its last h codes is a greater part of it. Their cycles are measured only."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from mubinn.build.cli import main
-from mubinn.build.presets import PRESETS
+from mubinn.build.presets import FAST, PRESETS
 
 
 @pytest.mark.slow
@@ -18,7 +18,7 @@ def test_a_core_takes_the_predicted_cycles(capsys):
 
 
 def test_names_are_models_and_targets():
-    for name, preset in PRESETS.items():
+    for name, preset in (PRESETS | FAST).items():
         assert name == preset.name and name.startswith(f"{preset.model}@{preset.target}")
 
 
