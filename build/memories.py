@@ -1,6 +1,7 @@
 """What a memory becomes on a chip: block RAMs, LUT RAM or logic, as Yosys' memory_libmap decides it, by cost."""
 
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 
 from mubinn.hw.rom_plan import SHAPES, is_small, muxed_bits, rom_plan
@@ -77,6 +78,7 @@ def mapped_memory(family, *, width, depth, rom=False, enables=1, sync=True):
     return min(options, key=lambda option: option[0])[1]
 
 
+@cache
 def mapped_rom(family, *, width, depth):
     """A `mubinn.hw.rom.Rom`: blocks that are instances as `rom_plan` lays them out, or else what Yosys makes of it."""
     if family not in SHAPES or is_small(depth, width):

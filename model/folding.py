@@ -198,6 +198,8 @@ class Schedule:
     def ahead(self):
         """Groups whose early words are read before the late words of the first; 0 where scaling could not follow."""
         groups = min(self.folding.ahead, self.groups) if self.late_words else 0
+        if not groups:
+            return 0
         timeline = Timeline(schedule=self, parts=self._parts(groups), counted=0, scaled=0, finished=0)
         for _ in range(3):
             timeline.step()
