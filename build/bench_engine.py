@@ -3,7 +3,7 @@
 HELP = """\
 Run the presets, cores of the shipped models and small ones, in Amaranth's simulator and count the cycles between the ends
 of their steps. The waiting settles after a few steps; what is compared is the mean over the last of them with the
-prediction of `generate`.
+prediction of `generate`. Beside it: the bits of the block RAMs that hold the weights, over the bits of the weights.
 
 Exits 1 where a core takes another number of cycles than predicted."""
 EXAMPLE = """
@@ -24,11 +24,11 @@ def run(args):
     from rich.progress import Progress
 
     from .errors import UserError
-    from .presets import FAST, PRESETS
+    from .presets import PRESETS, UNPLACED
 
     if not 1 <= args.steps <= 1000:
         raise UserError(f"--steps must be 1 to 1000, not {args.steps}")
-    presets = PRESETS | FAST
+    presets = PRESETS | UNPLACED
     for name in args.presets or ():
         if name not in presets:
             raise UserError(f"--presets must be among {', '.join(presets)}, not {name!r}")
@@ -43,6 +43,7 @@ def run(args):
 def measured(preset, steps, bar):
     """One row: the preset's cycles as the circuit takes them."""
     from mubinn.hw import Lstm
+    from mubinn.hw.rom_plan import block_count
     from mubinn.sim.stopwatch import step_cycles
 
     from .targets import target_named
@@ -51,7 +52,12 @@ def measured(preset, steps, bar):
     task = bar.add_task(preset.name, total=SETTLED + steps + 1)
     cycles = step_cycles(core, SETTLED + steps + 1, progress=lambda done: bar.update(task, completed=done))[SETTLED:]
     mean = sum(cycles) / len(cycles)
-    ideal = core.schedule.ideal_cycles_per_step
+    schedule = core.schedule
+    ideal = schedule.ideal_cycles_per_step
+    spec, folding, target = schedule.spec, preset.folding, target_named(preset.target)
+    depth, width = schedule.groups * schedule.passes * schedule.words, 4 * folding.rows * folding.weight_planes * folding.lanes
+    blocks = block_count(depth, width, target.family)
+    weight_bits = 4 * spec.hidden_size * spec.columns * spec.weight_levels
     return {
         "name": preset.name,
         **vars(preset.folding),
@@ -60,16 +66,20 @@ def measured(preset, steps, bar):
         "predicted_cycles_per_step": core.predicted_cycles_per_step,
         "ideal_cycles_per_step": ideal,
         "utilization": ideal / mean,
+        "weight_brams": blocks,
+        "memory_ratio": blocks * target.bram_bits / weight_bits,
     }
 
 
 def text(figures):
     """The table for people."""
-    lines = [f"{'core':28} {'rows x lanes x planes':>21} {'ahead':>5} {'ideal':>6} {'predicted':>9} {'measured':>8}  ratio"]
+    head = f"{'core':28} {'rows x lanes x planes':>21} {'ahead':>5} {'ideal':>6} {'predicted':>9} {'measured':>8}  ratio"
+    lines = [f"{head}  block RAMs of weights"]
     for row in figures["rows"]:
         folding = f"{row['rows']} x {row['lanes']} x {row['weight_planes']}"
         lines.append(
             f"{row['name']:28} {folding:>21} {row['ahead']:5} {row['ideal_cycles_per_step']:6} "
-            f"{row['predicted_cycles_per_step']:9} {row['cycles_per_step']:8}  {row['utilization']:.3f}"
+            f"{row['predicted_cycles_per_step']:9} {row['cycles_per_step']:8}  {row['utilization']:.3f}  "
+            f"{row['weight_brams']}, {row['memory_ratio']:.3f} of the bits"
         )
     return "\n".join(lines)

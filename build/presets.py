@@ -8,14 +8,17 @@ from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
 from mubinn.sim.random_case import random_parameters
 
-__all__ = ["FAST", "PRESETS", "SEEDED", "Preset"]
+__all__ = ["PRESETS", "SEEDED", "UNPLACED", "Preset"]
 
 SEEDED = {
     "lstm-1-20": LstmSpec(input_size=1, hidden_size=20, classes=1),
     "lstm-6-20": LstmSpec(input_size=6, hidden_size=20, classes=0),
     "lstm-19-100": LstmSpec(input_size=19, hidden_size=100, classes=0),
+    "lstm-19-100-1": LstmSpec(
+        input_size=19, hidden_size=100, classes=2, input_levels=1, hidden_levels=1, weight_levels=1, bias_levels=1
+    ),
 }
-"""Models of seeded random parameters: those sizes, two levels, with a head and without. The small ones place in seconds."""
+"""Models of seeded random parameters: those sizes, one or two levels, some with a head. The small ones place in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +85,11 @@ PRESETS = _named(
 _TWO_CYCLES = {"lanes": 60, "weight_planes": 2, "scale_mults": 16}
 _ONE_CYCLE = _TWO_CYCLES | {"rows": 2, "scale_mults": 32}
 
-FAST = _named(
+UNPLACED = _named(
     Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_TWO_CYCLES), suffix="-2"),
     Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_TWO_CYCLES, ahead=40), suffix="-2-ahead"),
     Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_ONE_CYCLE), suffix="-1"),
+    Preset(model="lstm-19-100-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
 )
-"""Two cycles a unit and one: what a step waits for its last h codes is a greater part of it. Their cycles are measured only."""
+"""Their cycles and memories are measured only. Two cycles a unit and one: what a step waits for its last h codes is a greater
+part of it. (1,1) with one input a channel, as the papers have it."""
