@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from mubinn.model.tables import gate_thresholds
 
+from .cells import PIPELINED
 from .codes import lookup
 from .layouts import gates, pulse
 
@@ -15,7 +16,8 @@ class Staircase(wiring.Component):
     """Code of a monotone table's value by comparing the table's input with thresholds.
 
     Table and encoder together are a staircase of the input, so level k of the code is input >= threshold, where the
-    threshold depends on the levels before (`mubinn.model.tables.gate_thresholds`). One code a cycle, one cycle a level.
+    threshold depends on the levels before (`mubinn.model.tables.gate_thresholds`). One code a cycle, one cycle a level, and
+    where an adder deserves a register of its own (`PIPELINED`) another to choose the threshold.
 
     Parameters
     ----------
@@ -29,8 +31,9 @@ class Staircase(wiring.Component):
     o : Out(stream of the code)
     """
 
-    def __init__(self, table, scales, offset=0):
-        self.table, self.latency = table, len(scales)
+    def __init__(self, table, scales, offset=0, *, family="generic"):
+        self.table, self.choice_stages = table, int(family in PIPELINED)
+        self.latency = len(scales) + self.choice_stages * (len(scales) - 1)
         self.thresholds = gate_thresholds(table, scales, offset)
         super().__init__({"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(unsigned(len(scales))))})
 
@@ -38,7 +41,14 @@ class Staircase(wiring.Component):
         m = Module()
         valid, value, code = self.i.valid, self.i.payload, []
         for level, thresholds in enumerate(self.thresholds):
-            least = lookup(m, Cat(*code), thresholds, name=f"least_{level}") if level else int(thresholds[0])
+            least = int(thresholds[0])
+            if level:
+                least = lookup(m, Cat(*code), thresholds, name=f"least_{level}")
+            if level and self.choice_stages:
+                now = {"value": value, "code": Cat(*code), "valid": valid, "least": least}
+                chosen = Signal(data.StructLayout({key: field.shape() for key, field in now.items()}), name=f"chosen_{level}")
+                m.d.sync += [chosen[key].eq(field) for key, field in now.items()]
+                valid, value, code, least = chosen.valid, chosen.value, list(chosen.code), chosen.least
             stage = data.StructLayout({"value": self.i.payload.shape(), "code": level + 1, "valid": 1})
             later = Signal(stage, name=f"level_{level}")
             m.d.sync += [later.value.eq(value), later.code.eq(Cat(*code, value >= least)), later.valid.eq(valid)]
@@ -63,12 +73,12 @@ class Activation(wiring.Component):
     o : Out(stream of codes [4])
     """
 
-    def __init__(self, spec, gate_scales):
+    def __init__(self, spec, gate_scales, *, family="generic"):
         self.stairs = [
-            Staircase(table, [int(s) for s in scales], offset)
+            Staircase(table, [int(s) for s in scales], offset, family=family)
             for table, scales, offset in zip(spec.gate_tables, gate_scales, spec.gate_offsets, strict=True)
         ]
-        self.latency = spec.gate_levels
+        self.latency = self.stairs[0].latency
         super().__init__(
             {
                 "i": In(pulse(gates(signed(spec.z.bits)))),

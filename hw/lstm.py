@@ -74,9 +74,9 @@ class Lstm(wiring.Component):
         self.preactivation = PreActivation(
             schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales, family=family
         )
-        self.activation = Activation(spec, p.gate_scales)
+        self.activation = Activation(spec, p.gate_scales, family=family)
         self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales, family=family)
-        self.tanh_c = PiecewiseLinear(spec.cell_table)
+        self.tanh_c = PiecewiseLinear(spec.cell_table, family=family)
         self.output_product = OutputProduct(spec, p.gate_scales[3])
         self.h_encoder = Encoder(spec.h_bits, p.h_scales)
         self.head = Head(p, family=family) if spec.classes else None

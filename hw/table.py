@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .cells import PIPELINED
 from .codes import lookup, value_shape
 from .delay import handed_on
 from .layouts import pulse
@@ -21,6 +22,8 @@ class PiecewiseLinear(wiring.Component):
     Parameters
     ----------
     table : mubinn.model.tables.Table
+    family : str
+        Where an adder deserves a register of its own (`PIPELINED`), so do the choice of the segment and the rounding.
 
     Members
     -------
@@ -28,10 +31,10 @@ class PiecewiseLinear(wiring.Component):
     o : Out(stream of signed)
     """
 
-    latency = 4
-
-    def __init__(self, table):
+    def __init__(self, table, *, family="generic"):
         self.table = table
+        self.more_stages = int(family in PIPELINED)
+        self.latency = 4 + 2 * self.more_stages
         super().__init__({"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(value_shape(table.knots)))})
 
     def elaborate(self, platform):
@@ -46,17 +49,27 @@ class PiecewiseLinear(wiring.Component):
             beyond.eq(position >= span),
             distance.eq(Mux(position < 0, 0, position)),
         ]
-        # 2: knot and rise of the segment.
+        # 2: knot and rise of the segment, in a register of their own or in the multiplier's.
         k, d = distance[s:], distance[:s]
         rises = [b - a for a, b in zip(table.knots, table.knots[1:], strict=False)]
         knot_now = lookup(m, k, table.knots[:-1], name="knot_now", shape=self.o.payload.shape())
         rise_now = lookup(m, k, rises, name="rise_now")
+        knot_now, rise_now, d, beyond = (self._held(m, value) for value in (knot_now, rise_now, d, beyond))
         knot, above = Signal.like(knot_now), Signal()
         m.d.sync += [knot.eq(Mux(beyond, table.knots[-1], knot_now)), above.eq(beyond)]
-        # 3: the product, whose factors are registered in 2. 4: rounding, addition.
+        # 3: the product, whose factors are registered in 2. 4: rounding, addition, in one step or two.
         product, base, end = registered_product(m, platform, rise_now, d, name="rise"), Signal.like(knot), Signal()
         m.d.sync += [base.eq(knot), end.eq(above)]
-        m.d.sync += self.o.payload.eq(base + Mux(end, 0, product + (1 << s >> 1) >> s))
-        valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(3)), self.o.valid]
+        rounded = Mux(end, 0, product + (1 << s >> 1) >> s)
+        m.d.sync += self.o.payload.eq(self._held(m, base) + self._held(m, rounded))
+        valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(self.latency - 1)), self.o.valid]
         m.d.sync += handed_on(valid)
         return m
+
+    def _held(self, m, value):
+        """The value, in a register where there are more stages."""
+        if not self.more_stages:
+            return value
+        held = Signal(value.shape(), reset_less=True)
+        m.d.sync += held.eq(value)
+        return held

@@ -137,30 +137,34 @@ def test_xnor_product_of_every_pair(levels, constant, shift):
 
 @pytest.mark.parametrize("table", [sigma_table, tanh_table])
 @pytest.mark.parametrize("bits, fraction, out", [(8, 4, 6), (10, 5, 10), (10, 9, 8)])
-def test_piecewise_linear_on_every_input(table, bits, fraction, out):
+@pytest.mark.parametrize("family", ["generic", "ecp5"])
+def test_piecewise_linear_on_every_input(table, bits, fraction, out, family):
     table = table(Fixed(bits=bits, fraction=fraction), out)
     values = np.arange(table.input.low, table.input.high + 1)
-    dut = PiecewiseLinear(table)
+    dut = PiecewiseLinear(table, family=family)
     got, latency = through(dut, [int(v) for v in values], whole(dut))
     assert got == table(values).tolist() and latency == {dut.latency}
 
 
 @pytest.mark.parametrize("scales, offset", [([64], 128), ([85, 43], 128), ([60, 30, 15], 128), ([0, 0], 128), ([200, 90], 0)])
-def test_staircase_is_table_and_encoder(scales, offset):
+@pytest.mark.parametrize("family", ["generic", "ecp5"])
+def test_staircase_is_table_and_encoder(scales, offset, family):
     """Comparators give the bits of the table followed by the encoder, on every input."""
     table = (sigma_table if offset else tanh_table)(Fixed(bits=10, fraction=6), 8)
     values = np.arange(table.input.low, table.input.high + 1)
-    dut = Staircase(table, scales, offset)
+    dut = Staircase(table, scales, offset, family=family)
     got, latency = through(dut, [int(v) for v in values], whole(dut))
-    assert got == encode(table(values), scales, offset).tolist() and latency == {len(scales)}
+    assert got == encode(table(values), scales, offset).tolist() and latency == {dut.latency}
+    assert dut.latency == (len(scales) if family == "generic" else 2 * len(scales) - 1)
 
 
-def test_activation_has_the_gates_in_order():
+@pytest.mark.parametrize("family", ["generic", "ecp5"])
+def test_activation_has_the_gates_in_order(family):
     spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=2, z=Fixed(bits=8, fraction=4))
     scales = np.array([[300, 150], [256, 128], [500, 250], [200, 100]])
     rng = np.random.default_rng(4)
     z = rng.integers(-128, 128, size=(50, 4))
-    dut = Activation(spec, scales)
+    dut = Activation(spec, scales, family=family)
     got, latency = through(dut, z.tolist(), lambda ctx: [ctx.get(dut.o.p[g]) for g in range(4)], rng=rng, gap=0.2)
     want = [
         encode(table(z[:, gate]), scales[gate], offset)
