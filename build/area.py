@@ -8,6 +8,8 @@ from functools import cached_property
 from itertools import pairwise
 
 from amaranth.hdl import UnusedElaboratable
+from mubinn.hw.cell import LUT_RAM_UNITS
+from mubinn.hw.cells import PIPELINED
 from mubinn.hw.codes import value_shape
 from mubinn.hw.head import score_bits
 from mubinn.hw.scaling import scale_of
@@ -143,13 +145,14 @@ class Area:
         """{name: Mapped}; of `gammas` there is one for every multiplier."""
         s, spec, f = self.s, self.spec, self.folding
         depth = 1 << (max(2, s.words) - 1).bit_length()
+        at_once = self.family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
         roms = {
             "weights": (4 * f.rows * f.weight_planes * f.lanes, s.groups * s.passes * s.words),
             "bias": (4 * spec.bias_levels, spec.hidden_size),
         }
         sizes = {
             "store": {"width": f.lanes * s.levels, "depth": 2 * depth, "enables": f.lanes},
-            "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": spec.hidden_size},
+            "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": spec.hidden_size, "sync": not at_once},
         }
         if spec.classes:
             roms["head"] = (spec.head_bits, spec.hidden_size * spec.classes)

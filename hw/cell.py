@@ -15,7 +15,10 @@ from .multiplier import registered_product
 from .preactivation import saturated
 from .product import XnorProduct
 
-__all__ = ["Cell"]
+__all__ = ["LUT_RAM_UNITS", "Cell"]
+
+LUT_RAM_UNITS = 128
+"""ECP5's block RAM takes 5.8 ns to give its word; LUT RAM of so many words, and what chooses among them, takes half."""
 
 
 class Cell(wiring.Component):
@@ -31,7 +34,8 @@ class Cell(wiring.Component):
     gate_scales : int array [4, gate_levels]
     cell_scales : int array [cell_levels] or None
     family : str
-        Where an adder deserves a register of its own (`PIPELINED`), the memory has one behind it.
+        Where an adder deserves a register of its own (`PIPELINED`), the memory has one behind it, and a small one is read at
+        once, so that it becomes LUT RAM.
 
     Members
     -------
@@ -44,7 +48,8 @@ class Cell(wiring.Component):
         self.gate_scales = dict(zip(GATES, gate_scales, strict=True))
         self.offsets = dict(zip(GATES, spec.gate_offsets, strict=True))
         # Block RAM gives its word too late for a multiplier behind it: units wait until it stands in a register.
-        self.front_stages = 2 if family in PIPELINED else 0
+        self.reads_at_once = family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
+        self.front_stages = (1 if self.reads_at_once else 2) if family in PIPELINED else 0
         self.latency = 4 + self.front_stages + spec.cell_levels
         unit = data.StructLayout({"codes": gates(unsigned(spec.gate_levels)), "first": 1})
         super().__init__({"i": In(pulse(unit)), "o": Out(pulse(signed(spec.cell.bits)))})
@@ -53,9 +58,11 @@ class Cell(wiring.Component):
         m = Module()
         spec = self.spec
         stored = unsigned(spec.cell_levels) if spec.cell_levels else signed(spec.cell.bits)
-        memory = Memory(shape=stored, depth=spec.hidden_size, init=[])
+        # Yosys would make block RAM of it again: it takes the register behind it for the port's own.
+        attrs = {"ram_style": "distributed"} if self.reads_at_once else {}
+        memory = Memory(shape=stored, depth=spec.hidden_size, init=[], attrs=attrs)
         m.submodules.memory = memory
-        read, write = memory.read_port(), memory.write_port()
+        read, write = memory.read_port(domain="comb" if self.reads_at_once else "sync"), memory.write_port()
         m.submodules.front = front = Delay(self.i.p.shape(), self.front_stages)
         m.submodules.front_valid = front_valid = Delay(1, self.front_stages)
         m.d.comb += [front.i.eq(self.i.p), front_valid.i.eq(self.i.valid)]

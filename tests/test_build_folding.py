@@ -66,7 +66,7 @@ def test_memories_of_known_shape(family, memory, mapped):
     assert mapped_memory(family, **memory) == mapped
 
 
-@pytest.mark.parametrize("family, brams, dsps", [("ice40", 30, 8), ("ecp5", 9, 8)])
+@pytest.mark.parametrize("family, brams, dsps", [("ice40", 30, 8), ("ecp5", 8, 8)])
 def test_blocks_of_the_eeg_core(family, brams, dsps):
     """As nextpnr counts them: docs/architecture.md."""
     parameters = load_model("eeg-2-2").parameters
