@@ -124,7 +124,8 @@ class Lstm(wiring.Component):
     @property
     def buffer_units(self):
         """Units that the output buffer of a core without a head holds: all that can be under way."""
-        cycles = self.schedule.group_cycles
+        # Late parts of groups follow each other faster than whole groups do.
+        cycles = self.schedule.passes * min(part.slots for part in self.schedule.parts if not part.early)
         return self.schedule.folding.rows * (-(-(cycles + self.latency + 2) // cycles) + 1)
 
     def elaborate(self, platform):

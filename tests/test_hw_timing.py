@@ -46,6 +46,16 @@ def test_steps_take_the_predicted_cycles(seed):
     assert step_cycles(core, STEPS) == np.diff(predicted).tolist()
 
 
+@pytest.mark.parametrize("family", ["generic", "ecp5"])
+def test_the_output_buffer_has_room_for_late_parts(family):
+    """Half as long as whole groups, they follow each other twice as fast, so twice as many units are under way."""
+    spec = LstmSpec(input_size=4, hidden_size=40, classes=0, input_levels=1, hidden_levels=1, weight_levels=1)
+    core = Lstm(random_parameters(spec, 1), Folding(lanes=23, scale_mults=8, ahead=36), family=family)
+    assert [(part.slots, part.late) for part in core.schedule.parts] == [(1, False), (1, True), (2, False)]
+    assert core.predicted_cycles_per_step == {"generic": 80, "ecp5": 87}[family]
+    assert step_cycles(core, 2 * STEPS)[-STEPS:] == [core.predicted_cycles_per_step] * STEPS
+
+
 def test_both_ways_of_scaling_are_timed():
     assert {random_case(seed)[1].scaling for seed in SEEDS} == set(SCALINGS)
 
