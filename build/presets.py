@@ -76,7 +76,7 @@ PRESETS = _named(
     Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=24)),
     Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=16)),
     Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12), clock_mhz=150.0),
-    Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=8), suffix="-ahead"),
+    Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=9), suffix="-ahead"),
     # Two rows crowd the multipliers' columns: router1 has no end there.
     Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24), router="router2"),
 )
