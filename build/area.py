@@ -1,8 +1,6 @@
 """What the LUTs of each part of a core grow with: a part is a sum of these numbers, each times a measured coefficient."""
 
-import gc
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -19,7 +17,7 @@ from mubinn.model.folding import SCALINGS, Folding, Schedule
 
 from .memories import mapped_memory, mapped_rom
 
-__all__ = ["Area", "Widths", "unbuilt"]
+__all__ = ["Area", "Widths"]
 
 LOOKUP_BITS = 6
 """Two codes of more bits together are multiplied: see `mubinn.hw.product`."""
@@ -28,13 +26,8 @@ MULTIPLIERS = {"ice40": (16, 11), "ecp5": (18, 0)}
 """Widest operand of a DSP block, and narrowest product that Yosys puts into one."""
 
 
-@contextmanager
-def unbuilt():
-    """Components that are only asked for numbers are no mistake of the user's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        yield
-        gc.collect()
+# Components that are only asked for numbers are no mistake of the user's.
+warnings.filterwarnings("ignore", r"<mubinn\.hw\.", UnusedElaboratable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +103,7 @@ class Widths:
     def __init__(self, parameters):
         self.parameters, self.spec = parameters, parameters.spec
         spec, p = self.spec, parameters
-        with unbuilt():
-            self.scale = {scaling: ScaleWidths.of(p, scaling) for scaling in SCALINGS}
+        self.scale = {scaling: ScaleWidths.of(p, scaling) for scaling in SCALINGS}
         self.count = max(spec.input_size, spec.hidden_size).bit_length()
         self.h = _width(codebook(p.h_scales))
         self.score = score_bits(p) if spec.classes else 0

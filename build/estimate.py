@@ -10,7 +10,7 @@ from mubinn.hw.popcount import XnorDot
 from mubinn.model.folding import Schedule
 from mubinn.model.timeline import Timeline
 
-from .area import Area, Widths, unbuilt
+from .area import Area, Widths
 from .errors import UserError
 
 __all__ = ["AREA", "Estimate", "Estimator", "coefficients"]
@@ -83,12 +83,11 @@ class Estimator:
         # multipliers and the way of scaling are in the dot product itself.
         f = schedule.folding
         key = (f.rows, f.scale_mults, f.weight_planes, f.scaling, bool(schedule.ahead))
-        with unbuilt():
-            if key not in self._times:
-                timeline = Lstm(self.parameters, f, family=self.family).timeline()
-                self._times[key] = timeline.counted - self._dot_latency(schedule), timeline.scaled, timeline.finished
-            before, scaled, finished = self._times[key]
-            counted = before + self._dot_latency(schedule)
+        if key not in self._times:
+            timeline = Lstm(self.parameters, f, family=self.family).timeline()
+            self._times[key] = timeline.counted - self._dot_latency(schedule), timeline.scaled, timeline.finished
+        before, scaled, finished = self._times[key]
+        counted = before + self._dot_latency(schedule)
         timeline = Timeline(schedule=schedule, parts=schedule.parts, counted=counted, scaled=scaled, finished=finished)
         return max(timeline.period(), schedule.ideal_cycles_per_step)
 
