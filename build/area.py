@@ -153,9 +153,11 @@ class Area:
         # The case statement of a multiplier's gammas is a memory to Yosys.
         entries = 2 * s.passes << _bits(s.batch_cycles)
         sizes["gammas"] = {"width": self.scale.constant, "depth": entries, "rom": True}
-        if s.ahead:
+        # What a single pass, or a single group, leaves waits where it is.
+        if s.ahead * s.passes > 1:
             width = self.counts * self.w.count
             sizes["counts"] = {"width": width, "depth": s.ahead * s.passes, "sync": False}
+        if s.ahead > 1:
             sizes["sums"] = {"width": s.scale_slots * self.scale.sum, "depth": s.ahead * s.scale_rows, "sync": False}
         found = {name: mapped_rom(self.family, width=width, depth=depth) for name, (width, depth) in roms.items()}
         return found | {name: mapped_memory(self.family, **size) for name, size in sizes.items()}
@@ -210,7 +212,7 @@ class Area:
             "adders": count * sum(max(0, bits - bits.bit_length()) for bits in ends),
             "sums": count * width,
             "split": count * s.split.bit_length() * (s.split < self.folding.lanes),
-            "ahead": count * width * bool(s.ahead),
+            "ahead": count * width * (s.ahead * s.passes > 1),
             # Weights in logic are read through the XNORs.
             "rom": memories["weights"].logic_bits / 16,
             "muxes": memories["weights"].muxes,
@@ -231,7 +233,7 @@ class Area:
             "totals": slots * w.sum,
             "ring": slots * s.scale_rows * w.sum,
             "adders": slots * (s.scale_parallel - 1) * (w.operand + w.constant),
-            "ahead": slots * w.sum * bool(s.ahead),
+            "ahead": slots * w.sum * (s.ahead > 1),
         } | _ram(memories.get("sums"), "waiting_")
 
     def _units(self, memories):

@@ -74,8 +74,8 @@ class DotProducts(wiring.Component):
             stages[0].flags.eq(self.i.p.flags),
         ]
         m.d.sync += handed_on(stages)
-        now, counted_now = stages[-1], stages[-1 - self.added_stages]
-        resumes, pauses = (now.valid & now.place[name] if schedule.ahead else 0 for name in ("resumes", "pauses"))
+        now, following, counted_now = stages[-1], stages[-2], stages[-1 - self.added_stages]
+        pauses = now.valid & now.place.pauses
         m.d.comb += [
             self.x.valid.eq(now.valid & now.place.x_end),
             self.x.p.ahead.eq(now.place.ahead),
@@ -84,9 +84,13 @@ class DotProducts(wiring.Component):
             self.h.p.flags.eq(now.flags),
         ]
         width = max(spec.input_size, spec.hidden_size).bit_length()
-        if schedule.ahead:
+        # The counts of a single pass wait where they are.
+        queued = schedule.ahead * schedule.passes > 1
+        if queued:
             waiting = Queue(self.weights * levels * width, depth=schedule.ahead * schedule.passes)
             m.submodules.waiting = waiting
+            # Loaded the cycle before, so that neither the memory nor a multiplexer stands before the adder.
+            resumes = following.valid & following.place.resumes
             m.d.comb += [waiting.put.eq(pauses), waiting.take.eq(resumes)]
         for index, dot in enumerate(self.dots):
             m.submodules[f"dot_{index}"] = dot
@@ -96,20 +100,21 @@ class DotProducts(wiring.Component):
                 dot.i.p.b.eq(self.i.p.weights[index // levels]),
             ]
             running = Signal(width, name=f"running_{index}")
-            before = Mux(resumes, waiting.o.word_select(index, width), running) if schedule.ahead else running
             added, high = self._counts(m, index, dot.o.p, counted_now.place.x_end)
             total = Signal(width, name=f"counted_{index}")
             rest = Signal(width, name=f"rest_{index}")
             m.d.comb += [
-                total.eq(before + added),
+                total.eq(running + added),
                 rest.eq(Mux(now.place.x_end, high, total)),
                 self.x.p.counts[index].eq(total),
                 self.h.p.counts[index].eq(rest),
             ]
             with m.If(now.valid):
-                m.d.sync += running.eq(Mux(now.place.last | pauses, 0, rest))
-            if schedule.ahead:
+                m.d.sync += running.eq(Mux(now.place.last | (now.place.pauses if queued else 0), 0, rest))
+            if queued:
                 m.d.comb += waiting.i.word_select(index, width).eq(rest)
+                with m.If(resumes):
+                    m.d.sync += running.eq(waiting.o.word_select(index, width))
         return m
 
     def _counts(self, m, index, counted, x_end):

@@ -132,18 +132,22 @@ class ScaleTurns(wiring.Component):
         staged = [turn, *(Signal(Turn, name=f"turn_{k}") for k in after)]
         flagged = [flags, *(Signal(Flags, name=f"flags_{k}") for k in after)]
         m.d.sync += [*handed_on(staged), *handed_on(flagged)]
-        now, width = staged[-1], self.sum_shape.width - self.common
-        if s.ahead:
+        now, following, width = staged[-1], staged[-2], self.sum_shape.width - self.common
+        # The sums of a single group wait where they are.
+        queued = s.ahead > 1
+        if queued:
             waiting = Queue(s.scale_slots * width, depth=s.ahead * s.scale_rows)
             m.submodules.waiting = waiting
-            m.d.comb += [waiting.put.eq(now.puts), waiting.take.eq(now.takes)]
+            # Taken the cycle before, so that neither the memory nor a multiplexer stands before the adder.
+            m.d.comb += [waiting.put.eq(now.puts), waiting.take.eq(following.takes)]
         products = self._products(m, platform, turn, index)
         for slot in range(s.scale_slots):
-            taken = waiting.o.word_select(slot, width).as_signed() if s.ahead else None
             added = self._added(m, slot, products[slot], staged[self.stages].is_h)
-            new = self._accumulate(m, slot, added, now, taken)
-            if s.ahead:
+            new, front = self._accumulate(m, slot, added, now, puts=now.puts if queued else 0)
+            if queued:
                 m.d.comb += waiting.i.word_select(slot, width).eq(new)
+                with m.If(following.takes):
+                    m.d.sync += front.eq(waiting.o.word_select(slot, width))
         m.d.comb += [self.o.valid.eq(now.ends), self.o.p.flags.eq(flagged[-1])]
         return m
 
@@ -222,13 +226,14 @@ class ScaleTurns(wiring.Component):
         m.d.sync += register.eq(total)
         return [register]
 
-    def _accumulate(self, m, slot, added, now, taken):
-        """Adds a cycle's terms to the sum of the gate row whose turn it is; the sums go round as the turns do."""
+    def _accumulate(self, m, slot, added, now, *, puts):
+        """Adds a cycle's terms to the sum of the gate row whose turn it is; the sums go round as the turns do. Returns the
+        new sum and the register of the old one."""
         s, shape = self.schedule, signed(self.sum_shape.width - self.common)
         ring = [Signal(shape, name=f"sum_{slot}_{turn}") for turn in range(s.scale_rows)]
         # One product after another joins the sum: Yosys 0.70 merges an adder into the DSP block of its one product, and loses
         # the other block where it adds two products' registers.
-        total = ring[0] if taken is None else Mux(now.takes, taken, ring[0])
+        total = ring[0]
         for term in added:
             total = total + term
         new = Signal(shape, name=f"new_{slot}")
@@ -238,7 +243,7 @@ class ScaleTurns(wiring.Component):
             m.d.sync += ring[0].eq(new)
             with m.If(now.turn_ends):
                 m.d.sync += [a.eq(b) for a, b in zip(ring, [*ring[1:], new], strict=True)]
-                with m.If(now.puts):
+                with m.If(puts):
                     m.d.sync += ring[-1].eq(0)
             with m.If(now.ends):
                 m.d.sync += [value.eq(0) for value in ring]
@@ -246,4 +251,4 @@ class ScaleTurns(wiring.Component):
             row = turn * s.scale_slots + slot
             if row < 4 * s.folding.rows:
                 m.d.comb += self.o.p.sums[row].eq(value << self.common)
-        return new
+        return new, ring[0]
