@@ -50,7 +50,7 @@ class Cell(wiring.Component):
         # Block RAM gives its word too late for a multiplier behind it: units wait until it stands in a register.
         self.reads_at_once = family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
         self.front_stages = (1 if self.reads_at_once else 2) if family in PIPELINED else 0
-        self.latency = 4 + self.front_stages + spec.cell_levels
+        self.latency = 4 + self.front_stages + max(0, spec.cell_levels - 1)
         unit = data.StructLayout({"codes": gates(unsigned(spec.gate_levels)), "first": 1})
         super().__init__({"i": In(pulse(unit)), "o": Out(pulse(signed(spec.cell.bits)))})
 
@@ -98,7 +98,7 @@ class Cell(wiring.Component):
             fixed = Signal(signed(spec.cell.bits))
             fixed_valid = Signal()
             m.d.sync += [fixed.eq(c), fixed_valid.eq(valid[3])]
-            encoder = Encoder(spec.cell.bits, self.cell_scales)
+            encoder = Encoder(spec.cell.bits, self.cell_scales, registered=False)
             m.submodules.encoder = encoder
             m.d.comb += [
                 encoder.i.valid.eq(fixed_valid),

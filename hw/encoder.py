@@ -11,7 +11,8 @@ __all__ = ["Encoder"]
 class Encoder(wiring.Component):
     """Codes of numbers: each level takes the residual's sign and subtracts the scale with that sign.
 
-    One number a cycle, `latency` = levels cycles later. All stages wait together while the sink does not take a code.
+    One number a cycle, `latency` cycles later: a cycle a level, less one where the code need not stand in a register, since its
+    last bit is but the sign that the level before left. All stages wait together while the sink does not take a code.
 
     Parameters
     ----------
@@ -19,6 +20,8 @@ class Encoder(wiring.Component):
         Width of the signed numbers, at least 2.
     scales : sequence of int
         One a level, not negative, at the numbers' binary point.
+    registered : bool
+        Whether the code stands in a register.
 
     Members
     -------
@@ -26,11 +29,11 @@ class Encoder(wiring.Component):
     o : Out(stream of the code, plane 0 in bit 0)
     """
 
-    def __init__(self, bits, scales):
+    def __init__(self, bits, scales, *, registered=True):
         if bits < 2:
             raise ValueError(f"bits must be at least 2, not {bits}")
         self.bits, self.scales = bits, [int(s) for s in scales]
-        self.latency = len(self.scales)
+        self.latency = len(self.scales) - (not registered)
         super().__init__({"i": In(stream.Signature(signed(bits))), "o": Out(stream.Signature(unsigned(len(self.scales))))})
 
     def elaborate(self, platform):
@@ -40,11 +43,14 @@ class Encoder(wiring.Component):
         valid, residual, code = self.i.valid, self.i.payload, []
         low, high = -(1 << self.bits - 1), (1 << self.bits - 1) - 1
         for level, scale in enumerate(self.scales):
+            negative = residual[-1]
+            if level == self.latency:
+                code = [*code, ~negative]
+                break
             # A number r >= 0 becomes r - scale, a negative one r + scale: the range the next sign is taken in.
             low, high = min(-scale, low + scale), max(high - scale, scale - 1)
             stage = data.StructLayout({"residual": signed(signed_bits(low, high)), "code": level + 1, "valid": 1})
             later = Signal(stage, name=f"level_{level}")
-            negative = residual[-1]
             with m.If(move):
                 m.d.sync += [
                     later.residual.eq(residual + Mux(negative, scale, -scale)),

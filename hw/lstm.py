@@ -10,6 +10,7 @@ from mubinn.model.timeline import Timeline
 
 from .activation import Activation
 from .cell import Cell
+from .cells import PIPELINED
 from .codes import decoded, value_shape
 from .delay import Delay
 from .dots import DotProducts
@@ -76,9 +77,10 @@ class Lstm(wiring.Component):
         )
         self.activation = Activation(spec, p.gate_scales, family=family)
         self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales, family=family)
-        self.tanh_c = PiecewiseLinear(spec.cell_table, family=family)
+        # What takes tanh(c) and h next are registers, or the store.
+        self.tanh_c = PiecewiseLinear(spec.cell_table, family=family, registered=family in PIPELINED)
         self.output_product = OutputProduct(spec, p.gate_scales[3])
-        self.h_encoder = Encoder(spec.h_bits, p.h_scales)
+        self.h_encoder = Encoder(spec.h_bits, p.h_scales, registered=False)
         self.head = Head(p, family=family) if spec.classes else None
         self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
         self.h_shape = value_shape(codebook(p.h_scales))
@@ -234,14 +236,16 @@ class Lstm(wiring.Component):
         unit, bank = Signal(range(self.spec.hidden_size)), Signal(init=1)
         coded = self.h_encoder.o
         last_unit = unit == self.spec.hidden_size - 1
-        written_after = self.h_encoder.latency + self.store.write_stages - self.store_delay
+        # The codes that the store takes now, as seen from the sequencer, whose words are read `store_delay` cycles later.
+        source, cycles = self.output_product, self.h_encoder.latency + self.store.write_stages - self.store_delay
+        if cycles < 0:
+            source, cycles = self.tanh_c, cycles + self.output_product.latency
         m.d.comb += [
             self.store.h.valid.eq(coded.valid),
             self.store.h.p.code.eq(coded.payload),
             self.store.h.p.bank.eq(bank),
             self.store.h.p.first.eq(unit == 0),
-            # The codes that the store takes now, as seen from the sequencer, whose words are read `store_delay` cycles later.
-            self.sequencer.written.eq(self._delayed(m, "written", 1, written_after, self.output_product.o.valid)),
+            self.sequencer.written.eq(self._delayed(m, "written", 1, cycles, source.o.valid)),
         ]
         with m.If(coded.valid):
             m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .cells import PIPELINED
 from .codes import lookup, value_shape
-from .delay import handed_on
+from .delay import Delay
 from .layouts import pulse
 from .multiplier import registered_product
 
@@ -24,6 +24,8 @@ class PiecewiseLinear(wiring.Component):
     table : mubinn.model.tables.Table
     family : str
         Where an adder deserves a register of its own (`PIPELINED`), so do the choice of the segment and the rounding.
+    registered : bool
+        Whether the value stands in a register.
 
     Members
     -------
@@ -31,10 +33,10 @@ class PiecewiseLinear(wiring.Component):
     o : Out(stream of signed)
     """
 
-    def __init__(self, table, *, family="generic"):
-        self.table = table
+    def __init__(self, table, *, family="generic", registered=True):
+        self.table, self.registered = table, registered
         self.more_stages = int(family in PIPELINED)
-        self.latency = 4 + 2 * self.more_stages
+        self.latency = 3 + 2 * self.more_stages + registered
         super().__init__({"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(value_shape(table.knots)))})
 
     def elaborate(self, platform):
@@ -57,13 +59,14 @@ class PiecewiseLinear(wiring.Component):
         knot_now, rise_now, d, beyond = (self._held(m, value) for value in (knot_now, rise_now, d, beyond))
         knot, above = Signal.like(knot_now), Signal()
         m.d.sync += [knot.eq(Mux(beyond, table.knots[-1], knot_now)), above.eq(beyond)]
-        # 3: the product, whose factors are registered in 2. 4: rounding, addition, in one step or two.
+        # 3: the product, whose factors are registered in 2. 4: rounding, addition, in one step or two, or in the next register.
         product, base, end = registered_product(m, platform, rise_now, d, name="rise"), Signal.like(knot), Signal()
         m.d.sync += [base.eq(knot), end.eq(above)]
         rounded = Mux(end, 0, product + (1 << s >> 1) >> s)
-        m.d.sync += self.o.payload.eq(self._held(m, base) + self._held(m, rounded))
-        valid = [self.i.valid, *(Signal(name=f"valid_{n}") for n in range(self.latency - 1)), self.o.valid]
-        m.d.sync += handed_on(valid)
+        domain = m.d.sync if self.registered else m.d.comb
+        domain += self.o.payload.eq(self._held(m, base) + self._held(m, rounded))
+        m.submodules.valid = valid = Delay(1, self.latency)
+        m.d.comb += [valid.i.eq(self.i.valid), self.o.valid.eq(valid.o)]
         return m
 
     def _held(self, m, value):

@@ -49,6 +49,11 @@ def test_encoder_is_algorithm_1(tmp_path, bits, scales):
     proven(Encodes(Encoder(bits, scales)), tmp_path, cycles=2, cover=2 * len(scales) + 5)
 
 
+@pytest.mark.parametrize("bits, scales", [(12, [160, 80]), (16, [9000, 4000, 3000, 5])], ids=str)
+def test_encoder_without_a_last_register_is_algorithm_1(tmp_path, bits, scales):
+    proven(Encodes(Encoder(bits, scales, registered=False)), tmp_path, cycles=2, cover=2 * len(scales) + 5)
+
+
 def test_a_wrong_scale_is_found(tmp_path):
     harness = Encodes(Encoder(8, [50, 20]), wrong=True)
     refuted(harness, tmp_path, cycles=6, message="the word comes out as it went in")

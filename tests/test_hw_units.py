@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth import Elaboratable, Module
+from amaranth import Elaboratable, Module, Signal
 from hw_bench import simulate, through
 from mubinn.hw import (
     Activation,
@@ -76,11 +76,12 @@ def test_xnor_dot_of_every_input(family):
 
 
 @pytest.mark.parametrize("scales", [[5], [3, 1], [4, 2, 1], [0, 0], [7, 7, 7], [100, 50, 25, 12, 6, 3, 2, 1]], ids=str)
-def test_encoder_is_algorithm_1(scales):
+@pytest.mark.parametrize("registered", [True, False])
+def test_encoder_is_algorithm_1(scales, registered):
     values = np.arange(-128, 128)
-    dut = Encoder(8, scales)
+    dut = Encoder(8, scales, registered=registered)
     got, latency = through(_Taken(dut), [int(v) for v in values], whole(dut))
-    assert got == encode(values, scales).tolist() and latency == {len(scales)}
+    assert got == encode(values, scales).tolist() and latency == {dut.latency} == {len(scales) - (not registered)}
 
 
 class _Taken(Elaboratable):
@@ -93,14 +94,16 @@ class _Taken(Elaboratable):
         m = Module()
         m.submodules.dut = self.dut
         m.d.comb += self.dut.o.ready.eq(1)
+        m.d.sync += Signal().eq(1)  # a clock even where the component has no register
         return m
 
 
+@pytest.mark.parametrize("registered", [True, False])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_encoder_waits(seed):
+def test_encoder_waits(seed, registered):
     """Random stalls on both sides lose, double and reorder nothing."""
     rng = np.random.default_rng(seed)
-    values, dut, got = rng.integers(-128, 128, size=60), Encoder(8, [50, 20, 9]), []
+    values, dut, got = rng.integers(-128, 128, size=60), Encoder(8, [50, 20, 9], registered=registered), []
 
     async def feed(ctx):
         for value in values:
@@ -137,13 +140,13 @@ def test_xnor_product_of_every_pair(levels, constant, shift):
 
 @pytest.mark.parametrize("table", [sigma_table, tanh_table])
 @pytest.mark.parametrize("bits, fraction, out", [(8, 4, 6), (10, 5, 10), (10, 9, 8)])
-@pytest.mark.parametrize("family", ["generic", "ecp5"])
-def test_piecewise_linear_on_every_input(table, bits, fraction, out, family):
+@pytest.mark.parametrize("family, registered, stages", [("generic", False, 3), ("generic", True, 4), ("ecp5", True, 6)])
+def test_piecewise_linear_on_every_input(table, bits, fraction, out, family, registered, stages):
     table = table(Fixed(bits=bits, fraction=fraction), out)
     values = np.arange(table.input.low, table.input.high + 1)
-    dut = PiecewiseLinear(table, family=family)
+    dut = PiecewiseLinear(table, family=family, registered=registered)
     got, latency = through(dut, [int(v) for v in values], whole(dut))
-    assert got == table(values).tolist() and latency == {dut.latency}
+    assert got == table(values).tolist() and latency == {dut.latency} == {stages}
 
 
 @pytest.mark.parametrize("scales, offset", [([64], 128), ([85, 43], 128), ([60, 30, 15], 128), ([0, 0], 128), ([200, 90], 0)])
