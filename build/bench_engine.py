@@ -8,7 +8,7 @@ prediction of `generate`. Beside it: the bits of the block RAMs that hold the we
 Exits 1 where a core takes another number of cycles than predicted."""
 EXAMPLE = """
 mubinn bench engine
-mubinn bench engine --presets eeg-2-2@ice40-up5k eeg-3-3@ecp5-25k-ahead --json"""
+mubinn bench engine --presets eeg-2-2@ice40-up5k eeg-3-3@ecp5-25k-plain --json"""
 
 SETTLED = 6
 """Steps until the waiting repeats itself, as in `mubinn.model.timeline`."""

@@ -73,10 +73,17 @@ PRESETS = _named(
     Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=2), suffix="-ahead"),
     Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4), clock_mhz=36.0, seeds=4),
     Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=1), suffix="-ahead"),
-    Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=24)),
-    Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=16)),
-    Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12), clock_mhz=150.0),
-    Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=9), suffix="-ahead"),
+    Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=23), clock_mhz=125.0, seeds=4),
+    Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=13), clock_mhz=150.0, seeds=4),
+    Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=9), clock_mhz=150.0, seeds=4),
+    Preset(
+        model="eeg-3-3",
+        target="ecp5-25k",
+        folding=Folding(lanes=60, scale_mults=12),
+        suffix="-plain",
+        clock_mhz=150.0,
+        seeds=4,
+    ),
     # Two rows crowd the multipliers' columns: router1 has no end there.
     Preset(model="eeg-3-3", target="ecp5-85k", folding=Folding(rows=2, lanes=60, scale_mults=24), router="router2"),
 )

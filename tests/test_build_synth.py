@@ -50,17 +50,17 @@ def test_first_seed_that_meets_the_clock_or_else_the_fastest(folder):
     target = TARGETS["ice40-up5k"]
     work = folder / "synth" / target.name
     alone, designs = [], []
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         alone.append(synthesize(folder, target, clock_mhz=400, seed=seed, allow_timing_fail=True))
         designs.append((work / "core.out").read_bytes())
     fmax = [found.fmax_mhz for found in alone]
-    assert [found.seed for found in alone] == [1, 2, 3] and len(set(fmax)) > 1
-    found = synthesize(folder, target, clock_mhz=400, seeds=3, allow_timing_fail=True)
+    assert [found.seed for found in alone] == [1, 2] and len(set(fmax)) > 1
+    found = synthesize(folder, target, clock_mhz=400, seeds=2, allow_timing_fail=True)
     best = fmax.index(max(fmax))
     assert (found.seed, found.fmax_mhz) == (best + 1, fmax[best])
     assert (work / "core.out").read_bytes() == designs[best]
     assert json.loads((work / "report.json").read_text())["fmax"]
-    assert synthesize(folder, target, clock_mhz=min(fmax), seeds=3).seed == 1
+    assert synthesize(folder, target, clock_mhz=min(fmax), seeds=2).seed == 1
 
 
 @pytest.mark.slow
