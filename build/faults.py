@@ -7,7 +7,8 @@ __all__ = ["KINDS", "Fault", "faults"]
 
 _NAME = r"(?:\\\S+ |[A-Za-z_][\w$]*)"
 _TOKEN = re.compile(r"\\\S+|\$signed|[A-Za-z_][\w$]*")
-_LITERAL = re.compile(r"\b(\d+)'h([0-9a-f]+)\b")
+# Amaranth's Verilog has decimal numbers of 32 bits, and hexadecimal ones of any other width.
+_LITERAL = re.compile(r"\b(\d+)'(?:h([0-9a-f]+)|d(\d+))\b")
 _DECLARED = re.compile(rf"^  (?:input|output|wire|reg) (?:\[(\d+):0\] )?({_NAME})\s*(?:= .*)?;$")
 _STATEMENT = re.compile(rf"^\s*(?:assign )?({_NAME})\s*(?:\[[\d:]+\]\s*)?(<?=) (.*);$")
 _SWAPS = {
@@ -116,7 +117,7 @@ def _of_value(value, widths, *, whole):
     if value[:2] in ("~ ", "! "):
         yield "inversion", value[2:]
     for literal in _LITERAL.finditer(value):
-        bits, number = int(literal[1]), int(literal[2], 16)
+        bits, number = int(literal[1]), _number(literal)
         for step in (1, -1):
             other = f"{bits}'h{(number + step) % (1 << bits):x}"
             yield "constant", value[: literal.start()] + other + value[literal.end() :]
@@ -143,6 +144,11 @@ def _places(value, operator):
 
 def _memory(number, line):
     literal = _LITERAL.search(line)
-    for bit in range(int(literal[1])):
-        word = f"{literal[1]}'h{int(literal[2], 16) ^ 1 << bit:0{len(literal[2])}x}"
+    bits = int(literal[1])
+    for bit in range(bits):
+        word = f"{bits}'h{_number(literal) ^ 1 << bit:0{-(-bits // 4)}x}"
         yield "memory bit", number, line[: literal.start()] + word + line[literal.end() :]
+
+
+def _number(literal):
+    return int(literal[2], 16) if literal[2] else int(literal[3])
