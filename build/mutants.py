@@ -26,7 +26,7 @@ _SMALL = {"input_size": 3, "hidden_size": 5, "max_steps": 12, "input_levels": 2,
 # So few bits before the point that z and c saturate on the vectors.
 _SMALL |= {"z": Fixed(bits=9, fraction=8), "cell": Fixed(bits=12, fraction=11)}
 CORES = {
-    "head": ({"classes": 2, **_SMALL}, Folding(lanes=3, scale_mults=3, ahead=1)),
+    "head": ({"classes": 2, **_SMALL}, Folding(lanes=3, scale_mults=3, ahead=2)),
     "stream": ({"classes": 0, "cell_levels": 3, **_SMALL}, Folding(rows=2, lanes=4, scale_mults=8)),
 }
 """Small seeded cores: with a head and groups read ahead; without, and with c as a code. Other names are shipped models."""
