@@ -101,6 +101,11 @@ class ScaleTurns(wiring.Component):
         """Cycles from the last h batch to the sums."""
         return self.schedule.batch_cycles + self.stages + self.sum_stages
 
+    @property
+    def _queued(self):
+        """The sums of a single group wait where they are."""
+        return self.schedule.ahead > 1
+
     def _item(self, slot, entry, lane):
         """(gate row, item of its batch) that multiplier `lane` of `slot` works on in cycle `entry`, None for padding."""
         s = self.schedule
@@ -133,9 +138,7 @@ class ScaleTurns(wiring.Component):
         flagged = [flags, *(Signal(Flags, name=f"flags_{k}") for k in after)]
         m.d.sync += [*handed_on(staged), *handed_on(flagged)]
         now, following, width = staged[-1], staged[-2], self.sum_shape.width - self.common
-        # The sums of a single group wait where they are.
-        queued = s.ahead > 1
-        if queued:
+        if self._queued:
             waiting = Queue(s.scale_slots * width, depth=s.ahead * s.scale_rows)
             m.submodules.waiting = waiting
             # Taken the cycle before, so that neither the memory nor a multiplexer stands before the adder.
@@ -143,8 +146,8 @@ class ScaleTurns(wiring.Component):
         products = self._products(m, platform, turn, index)
         for slot in range(s.scale_slots):
             added = self._added(m, slot, products[slot], staged[self.stages].is_h)
-            new, front = self._accumulate(m, slot, added, now, puts=now.puts if queued else 0)
-            if queued:
+            new, front = self._accumulate(m, slot, added, now, puts=now.puts if self._queued else 0)
+            if self._queued:
                 m.d.comb += waiting.i.word_select(slot, width).eq(new)
                 with m.If(following.takes):
                     m.d.sync += front.eq(waiting.o.word_select(slot, width))
@@ -180,7 +183,6 @@ class ScaleTurns(wiring.Component):
 
         index = Cat(entry[: (cycles - 1).bit_length()], is_h, Mux(is_h, number["h"], number["x"]))
         places = [e % s.item_cycles for e in range(cycles)]
-        starts = lookup(m, entry, [int(place == 0) for place in places], name="turn_starts", shape=1)
         ends = lookup(m, entry, [int(place == s.item_cycles - 1) for place in places], name="turn_ends", shape=1)
         first_h, last_x, last_h = number["h"] == 0, number["x"] == s.passes - 1, number["h"] == s.passes - 1
         m.d.comb += [
@@ -188,10 +190,14 @@ class ScaleTurns(wiring.Component):
             turn.is_h.eq(is_h),
             turn.masked.eq(is_h & flags.first),
             turn.turn_ends.eq(busy & ends),
-            turn.puts.eq(busy & ends & ~is_h & last_x & ahead["x"]),
-            turn.takes.eq(busy & starts & is_h & first_h & ahead["h"]),
             turn.ends.eq(busy & ends_batch & is_h & last_h),
         ]
+        if self._queued:
+            starts = lookup(m, entry, [int(place == 0) for place in places], name="turn_starts", shape=1)
+            m.d.comb += [
+                turn.puts.eq(busy & ends & ~is_h & last_x & ahead["x"]),
+                turn.takes.eq(busy & starts & is_h & first_h & ahead["h"]),
+            ]
         return turn, index, flags
 
     def _chains(self, m, slot, lane, turn, *, count):
@@ -204,8 +210,11 @@ class ScaleTurns(wiring.Component):
             chain = [Signal(layout, name=f"{part}_{slot}_{lane}_{entry}") for entry in range(s.batch_cycles)]
             with m.If(stream.valid):
                 for entry, place in zip(chain, places, strict=True):
-                    first = None if place is None else (place[0] * s.batch_items + place[1]) * count
-                    m.d.sync += [entry[k].eq(0 if place is None else arriving[first + k]) for k in range(count)]
+                    if place is None:
+                        continue  # what pads a turn may be anything: its constant is 0
+                    row, item = place
+                    first = (row * s.batch_items + item) * count
+                    m.d.sync += [entry[k].eq(arriving[first + k]) for k in range(count)]
             with m.Elif(turn.valid & (turn.is_h == (part == "h"))):
                 m.d.sync += handed_on(chain[::-1])
             fronts[part] = chain[0]

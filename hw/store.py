@@ -1,6 +1,6 @@
 """Operand store: the activation planes of x and h, two banks, a word of columns at a time."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -91,12 +91,20 @@ class PlaneStore(wiring.Component):
     def _place(self, m, name, step, first, column, count):
         """(lane, word) of the running column of a part that starts at `column` and has `count` columns."""
         lanes = self.schedule.folding.lanes
-        start = (column % lanes, column // lanes)
-        ends = column + count
+        start, last = divmod(column, lanes), (column + count - 1) // lanes
         lane = Signal(range(lanes), name=f"{name}_lane")
-        word = Signal(range(-(-ends // lanes) + 1), name=f"{name}_word")
-        now_lane, now_word = Mux(first, start[0], lane), Mux(first, start[1], word)
+        now_lane = Mux(first, start[1], lane)
+        if start[0] == last:  # all in one word
+            with m.If(step):
+                m.d.sync += lane.eq(now_lane + 1)
+            return now_lane, Const(last, len(self.word))
+        wraps = now_lane == lanes - 1
         with m.If(step):
-            wraps = now_lane == lanes - 1
-            m.d.sync += [lane.eq(Mux(wraps, 0, now_lane + 1)), word.eq(now_word + wraps)]
+            m.d.sync += lane.eq(Mux(wraps, 0, now_lane + 1))
+        word = Signal.like(self.word, name=f"{name}_word")
+        now_word = Mux(first, start[0], word)
+        with m.If(step & wraps):
+            m.d.sync += word.eq(now_word + 1)
+        with m.Elif(step):
+            m.d.sync += word.eq(now_word)
         return now_lane, now_word
