@@ -23,6 +23,8 @@ def testbench(manifest):
         "CHANNELS": spec["input_size"],
         "CHECKS": len(every),
         "QUIET": 2 * (manifest["ideal_cycles_per_step"] + manifest["latency_cycles"] + beats) + 64,
+        "LONG": 3 * manifest["ideal_cycles_per_step"] + manifest["latency_cycles"],
+        "LONG_ODDS": 4 if spec["classes"] else 64,
         "STARTUP": manifest["startup_cycles"],
         "RESET": manifest["startup_cycles"] + manifest["latency_cycles"] + 5 * manifest["ideal_cycles_per_step"] // 2,
         "I_BITS": manifest["sample"]["payload_bits"],

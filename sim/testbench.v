@@ -19,6 +19,9 @@ module @TOP@_tb;
   localparam CHECKS = @CHECKS@;
   // Cycles after which a core at full speed with nothing left to do stays silent.
   localparam QUIET = @QUIET@;
+  // Now and then a result waits so many cycles before it is taken: once in so many results.
+  localparam LONG = @LONG@;
+  localparam LONG_ODDS = @LONG_ODDS@;
   localparam STARTUP = @STARTUP@;
   // In the middle of a step of the first window, with another behind it in the core.
   localparam RESET = @RESET@;
@@ -110,7 +113,8 @@ module @TOP@_tb;
   // Clock, stimulus, end ----------------------------------------------------------------------------------------------
   reg [63:0] cycles = 0, total_cycles = 0, last_event = 0, first_step = 0, last_step = 0;
   reg [31:0] random_in, random_out, seen_before = 0, h_seen = 0;
-  integer sent = 0, accepted = 0, protocol = 0;
+  integer sent = 0, accepted = 0, protocol = 0, held = 0;
+  reg o_waited = 0;
   reg finished = 0;
 
   function [31:0] xorshift;
@@ -151,6 +155,8 @@ module @TOP@_tb;
       i_valid <= 0;
       o_ready <= 0;
       o_waits = 0;
+      o_waited = 0;
+      held = 0;
       sent = 0;
       accepted = 0;
       cycles = 0;
@@ -195,7 +201,11 @@ module @TOP@_tb;
       end
       o_waits = o_valid && !o_ready;
       o_waiting = o_payload;
-      o_ready <= random_out[15:0] % 100 >= stall_out;
+      // A result waits until everything that can be under way is finished behind it.
+      if (held != 0) held = held - 1;
+      else if (stall_out != 0 && o_valid && (taken || !o_waited) && random_out[31:16] % LONG_ODDS == 0) held = LONG;
+      o_waited = o_valid;
+      o_ready <= held == 0 && random_out[15:0] % 100 >= stall_out;
       if (taken && results_file != 0) $fdisplay(results_file, "%h", o_payload);
       if (@STEP_VALID@) begin
         if (h_seen == 0) first_step = cycles;
