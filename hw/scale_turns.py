@@ -163,9 +163,11 @@ class ScaleTurns(wiring.Component):
         number = {kind: Signal(range(max(2, s.passes)), name=f"number_{kind}") for kind in "xh"}
         entry, under_way, chosen, x_newer = Signal(range(max(2, cycles))), Signal(), Signal(), Signal()
         is_h, busy, flags, turn = Signal(), Signal(), Signal(Flags), Signal(Turn)
-        # The batch that came first; once begun, to its end.
+        # The batch that came first; once begun, to its end. Where nothing is read ahead a pass is long enough for both its
+        # batches, so that an x batch waits for none of the pass before and a waiting h batch came after it.
+        alone = ~waiting["x"]
         m.d.comb += [
-            is_h.eq(Mux(under_way, chosen, waiting["h"] & (x_newer | ~waiting["x"]))),
+            is_h.eq(Mux(under_way, chosen, waiting["h"] & (x_newer | alone if s.ahead else alone))),
             busy.eq(waiting["x"] | waiting["h"]),
         ]
         ends_batch = entry == cycles - 1
