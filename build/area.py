@@ -136,7 +136,7 @@ class Area:
     def memories(self):
         """{name: Mapped}; of `gammas` there is one for every multiplier."""
         s, spec, f = self.s, self.spec, self.folding
-        depth = 1 << (max(2, s.words) - 1).bit_length()
+        depth = 1 << _bits(s.words)  # a single word's address is constant
         at_once = self.family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
         roms = {
             "weights": (4 * f.rows * f.weight_planes * f.lanes, s.groups * s.passes * s.words),
@@ -199,8 +199,8 @@ class Area:
         """{part: {what it grows with: number}}"""
         memories = self.memories
         parts = {"dots": self._dots(memories), "scale": self._scale(memories)} | self._units(memories) | self._ends(memories)
-        # Dot products are nothing but what grows; a constant would only hide what a lane takes.
-        return {part: ({} if part == "dots" else {"one": 1}) | numbers for part, numbers in parts.items()}
+        # Dot products and comparators are nothing but what grows; a constant would only hide what a lane or a level takes.
+        return {part: ({} if part in ("dots", "activation") else {"one": 1}) | numbers for part, numbers in parts.items()}
 
     def _dots(self, memories):
         s, count = self.s, self.counts
@@ -216,7 +216,7 @@ class Area:
             # Weights in logic are read through the XNORs.
             "rom": memories["weights"].logic_bits / 16,
             "muxes": memories["weights"].muxes,
-        } | _ram(memories.get("counts"), "waiting_")
+        } | _ram(memories.get("counts"), self.family, "waiting_")
 
     def _scale(self, memories):
         s, spec, w = self.s, self.spec, self.scale
@@ -234,7 +234,7 @@ class Area:
             "ring": slots * s.scale_rows * w.sum,
             "adders": slots * (s.scale_parallel - 1) * (w.operand + w.constant),
             "ahead": slots * w.sum * (s.ahead > 1),
-        } | _ram(memories.get("sums"), "waiting_")
+        } | _ram(memories.get("sums"), self.family, "waiting_")
 
     def _units(self, memories):
         spec, s = self.spec, self.s
@@ -258,11 +258,11 @@ class Area:
                 "cell": spec.cell.bits,
                 "tables": ig_bits * (2 ** max(0, 2 * levels - 4) if looked_up else 2),
                 "codes": spec.cell_levels * spec.cell.bits + (ig_bits * 2 ** max(0, fc - 4) if fc and fc <= LOOKUP_BITS else 0),
-            } | _ram(memories["cell_state"]),
+            } | _ram(memories["cell_state"], self.family),
             "tanh_c": {"cell": spec.cell.bits},
             "output_product": {"tables": levels},
             "h_encoder": {"levels": spec.hidden_levels * (self.spec.h_bits)},
-            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"]),
+            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"], self.family),
         }  # fmt: skip
 
     def _ends(self, memories):
@@ -284,7 +284,7 @@ class Area:
         if spec.classes:
             ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"])
         else:
-            ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"])
+            ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"], self.family)
         return ends
 
 
@@ -307,7 +307,9 @@ def _rom(memory):
     return {"rom": memory.logic_bits / 16, "muxes": memory.muxes}
 
 
-def _ram(memory, prefix=""):
+def _ram(memory, family, prefix=""):
     if memory is None:
         return {}
-    return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": memory.logic_bits, f"{prefix}muxes": memory.muxes}
+    # A flip-flop takes a logic cell of an iCE40, but no LUT of another; two of them share a multiplexer.
+    bits = memory.logic_bits if family == "ice40" else memory.logic_bits / 2
+    return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": bits, f"{prefix}muxes": memory.muxes}
