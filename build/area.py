@@ -147,7 +147,7 @@ class Area:
             "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": spec.hidden_size, "sync": not at_once},
         }
         if spec.classes:
-            roms["head"] = (spec.head_bits, spec.hidden_size * spec.classes)
+            roms["head"] = (f.head_mults * spec.head_bits, spec.hidden_size * s.unit_interval)
         else:
             sizes["buffer"] = {"width": self.w.h + 2, "depth": 3 * f.rows}
         # The case statement of a multiplier's gammas is a memory to Yosys.
@@ -177,7 +177,7 @@ class Area:
             (w.gates[3], w.tanh, 1),
         ]
         if spec.classes:
-            found.append((spec.head_bits, self.w.h, 1))
+            found.append((spec.head_bits, self.w.h, self.folding.head_mults))
         if 2 * spec.gate_levels > LOOKUP_BITS:
             found.append((w.gates[0], w.gates[2], 1))
         if not spec.cell_levels or spec.cell_levels + spec.gate_levels > LOOKUP_BITS:
@@ -282,7 +282,7 @@ class Area:
             "bytes": {"result": result, "sample": spec.x.bits},
         }
         if spec.classes:
-            ends["head"] = {"result": result, "scores": scores, "h": self.w.h} | _rom(memories["head"])
+            ends["head"] = {"result": result, "scores": scores * s.folding.head_mults, "h": self.w.h} | _rom(memories["head"])
         else:
             ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"], self.family)
         return ends

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
+from itertools import product
 
 from mubinn.model.folding import SCALINGS, Folding, Schedule
 from mubinn.model.spec import SpecError
@@ -130,8 +131,11 @@ def candidates(spec, fixed=None, *, most=None):
             for lanes in _free(fixed, "lanes", lane_counts):
                 if most is not None and 4 * rows * planes * lanes * levels > most:
                     continue
-                for scaling in _free(fixed, "scaling", scalings):
-                    own = {"rows": rows, "lanes": lanes, "weight_planes": planes, "scaling": scaling}
+                size = {"rows": rows, "lanes": lanes, "weight_planes": planes}
+                for head, scaling in product(
+                    _free(fixed, "head_mults", _of_head(spec, **size)), _free(fixed, "scaling", scalings)
+                ):
+                    own = size | {"scaling": scaling, "head_mults": head}
                     for mults in _free(fixed, "scale_mults", _multipliers(spec, **own)):
                         yield Folding(**own, scale_mults=mults, ahead=fixed.get("ahead") or 0)
 
@@ -203,9 +207,22 @@ def _free(fixed, name, values):
     return [fixed[name]] if fixed.get(name) is not None else sorted(values)
 
 
-def _multipliers(spec, *, rows, lanes, weight_planes, scaling):
+def _of_head(spec, *, rows, lanes, weight_planes):
+    """Numbers of the head's multipliers, up to where it keeps up with the dot products."""
+    found = []
+    for mults in sorted(_least(spec.classes)) or [1]:
+        found.append(mults)
+        own = Folding(rows=rows, lanes=min(lanes, spec.columns), weight_planes=weight_planes, head_mults=mults)
+        schedule = Schedule(spec, own)
+        if schedule.cell_share <= schedule.words:
+            break
+    return found
+
+
+def _multipliers(spec, **own):
     """Numbers of multipliers that save cycles of scaling, up to where scaling keeps up with the dot products."""
-    own = {"rows": rows, "lanes": min(lanes, spec.columns), "weight_planes": weight_planes, "scaling": scaling}
+    rows = own["rows"]
+    own["lanes"] = min(own["lanes"], spec.columns)
     products = Schedule(spec, Folding(**own)).batch_items
     counts = sorted(_least(4 * rows) | {4 * rows * k for k in _least(products)})
     for number, mults in enumerate(counts):
@@ -219,5 +236,5 @@ def _words(choice):
     folding, estimate = choice.folding, choice.estimate
     return (
         f"{folding.rows} x {folding.lanes} x {folding.weight_planes} with {folding.scale_mults} multipliers "
-        f"({folding.scaling}), {estimate.cycles_per_step:g} cycles a step"
+        f"({folding.scaling}) and {folding.head_mults} of the head, {estimate.cycles_per_step:g} cycles a step"
     )

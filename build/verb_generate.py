@@ -25,6 +25,7 @@ def add_arguments(parser):
     parser.add_argument("--lanes", type=int, help="columns a cycle, 1 to input_size + hidden_size; default 24 or all")
     parser.add_argument("--weight-planes", type=int, help="weight planes a cycle, 1 to weight_levels; default 1")
     parser.add_argument("--scale-mults", type=int, help="multipliers that apply scales, 1 to 4096; default: as many as keep up")
+    parser.add_argument("--head-mults", type=int, help="classes that the head multiplies at once, 1 to the classes; default 1")
     parser.add_argument("--ahead", type=int, help="groups whose early words are read before the late words of the first, 0 to "
                         "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
     parser.add_argument("--target", metavar="CHIP", help="chip whose cells to use: ice40-up5k, ecp5-25k or ecp5-85k; default: "
@@ -53,7 +54,7 @@ def run(args):
     family = target_named(args.target).family if args.target else "generic"
     chosen = {
         name: getattr(args, name)
-        for name in ("rows", "lanes", "weight_planes", "scale_mults", "ahead", "scaling")
+        for name in ("rows", "lanes", "weight_planes", "scale_mults", "head_mults", "ahead", "scaling")
         if getattr(args, name) is not None
     }
     choice = goal(args, model_file, chosen)
@@ -83,9 +84,9 @@ def run(args):
     estimate = choice.estimate
     print(
         f"{folding.rows} rows x {folding.lanes} lanes x {folding.weight_planes} weight planes, {folding.scale_mults} scale "
-        f"multipliers ({folding.scaling}), {folding.ahead} groups ahead: about {estimate.luts} LUTs, {estimate.brams} "
-        f"block RAMs, {estimate.dsps} multipliers of {choice.target}, {choice.steps_per_second:.0f} steps a second at "
-        f"{choice.clock_mhz:g} MHz"
+        f"multipliers ({folding.scaling}), {folding.head_mults} of the head, {folding.ahead} groups ahead: about "
+        f"{estimate.luts} LUTs, {estimate.brams} block RAMs, {estimate.dsps} multipliers of {choice.target}, "
+        f"{choice.steps_per_second:.0f} steps a second at {choice.clock_mhz:g} MHz"
     )
     return figures | choice.figures() | {"folding": vars(folding).copy()}
 

@@ -1,5 +1,7 @@
 """Dense head: w * h + b summed over the steps of a window, and the class with the greatest sum."""
 
+import operator
+
 import numpy as np
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
@@ -28,15 +30,17 @@ def score_bits(parameters):
 
 
 class Head(wiring.Component):
-    """Sums of every class over a window, one multiplier, a class a cycle.
+    """Sums of every class over a window, `mults` classes a cycle.
 
     Pool "mean" sums over all steps (the mean times the number of steps, so the class is that of the mean), "last" over the
-    last step alone. Units come in order, at least `classes` cycles apart. The result leaves `latency` cycles after
+    last step alone. Units come in order, at least `beats` cycles apart. The result leaves `latency` cycles after
     the window's last unit, and the next window's must not come before. Ties go to the lowest class.
 
     Parameters
     ----------
     parameters : Parameters
+    mults : int
+        Multipliers, 1 to the number of classes. A unit takes `beats` = classes / mults cycles, rounded up.
     family : str
         Whose block RAM holds the weights.
 
@@ -47,34 +51,46 @@ class Head(wiring.Component):
         The payload stays until the next window's.
     """
 
-    def __init__(self, parameters, *, family="generic"):
-        self.parameters = parameters
+    def __init__(self, parameters, *, mults=1, family="generic"):
+        self.parameters, self.mults = parameters, operator.index(mults)
         spec = parameters.spec
+        if not 1 <= self.mults <= spec.classes:
+            raise ValueError(f"mults must be 1 to {spec.classes}, not {mults}")
+        self.beats = -(-spec.classes // self.mults)
         self.h_shape = value_shape(codebook(parameters.h_scales))
         self.score_bits = score_bits(parameters)
-        mask = (1 << spec.head_bits) - 1
-        self.words = [int(w) & mask for w in parameters.head_weight.T.ravel()]  # a unit's classes side by side
-        self.memory = Rom(self.words, spec.head_bits, family=family, output_register=family in PIPELINED)
+        # A word has the classes of a beat, lowest first; a unit's beats follow each other.
+        beats = self._in_beats(parameters.head_weight.T)
+        self.words = [
+            sum(int(w) % (1 << spec.head_bits) << k * spec.head_bits for k, w in enumerate(word))
+            for word in beats.reshape(-1, self.mults)
+        ]
+        self.memory = Rom(self.words, self.mults * spec.head_bits, family=family, output_register=family in PIPELINED)
         self.greatest = Greatest(spec.classes, signed(self.score_bits))
-        self.latency = 4 + self.memory.latency + spec.classes + self.greatest.latency
+        self.latency = 4 + self.memory.latency + self.beats + self.greatest.latency
         super().__init__({"i": In(pulse(tagged(h=self.h_shape))), "o": Out(pulse(result(spec, self.score_bits)))})
+
+    def _in_beats(self, of_classes):
+        """int array [..., classes] -> [..., beats, mults], zeros behind the last class."""
+        padding = [(0, 0)] * (of_classes.ndim - 1) + [(0, self.beats * self.mults - self.parameters.spec.classes)]
+        return np.pad(of_classes, padding).reshape(*of_classes.shape[:-1], self.beats, self.mults)
 
     def elaborate(self, platform):
         m = Module()
         spec, memory = self.parameters.spec, self.memory
         m.submodules.weights, m.submodules.greatest = memory, self.greatest
-        # 1: a unit's h stays for `classes` cycles while the weights of its classes pass by.
-        unit, k = Signal(range(spec.hidden_size)), Signal(range(spec.classes))
-        left, address = Signal(range(spec.classes + 1)), Signal(range(len(self.words)))
+        # 1: a unit's h stays for `beats` cycles while the weights of its classes pass by.
+        unit, k = Signal(range(spec.hidden_size)), Signal(range(self.beats))
+        left, address = Signal(range(self.beats + 1)), Signal(range(len(self.words)))
         h, flags = Signal(self.h_shape), Signal(Flags)
-        busy, opens, last_unit, last_class = left != 0, unit == 0, unit == spec.hidden_size - 1, k == spec.classes - 1
+        busy, opens, last_unit, last_class = left != 0, unit == 0, unit == spec.hidden_size - 1, k == self.beats - 1
         with m.If(busy):
             m.d.sync += [left.eq(left - 1), k.eq(Mux(last_class, 0, k + 1))]
             m.d.sync += address.eq(Mux(address == len(self.words) - 1, 0, address + 1))
             with m.If(last_class):
                 m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
         with m.If(self.i.valid):
-            m.d.sync += [h.eq(self.i.p.h), flags.eq(self.i.p.flags), left.eq(spec.classes)]
+            m.d.sync += [h.eq(self.i.p.h), flags.eq(self.i.p.flags), left.eq(self.beats)]
         m.d.comb += memory.address.eq(address)
         stage = data.StructLayout({"valid": 1, "k": k.shape(), "opens": 1, "starts": 1, "closes": 1, "error": 1})
         now = Signal(stage)
@@ -104,21 +120,33 @@ class Head(wiring.Component):
 
     def _sums(self, m, platform, h, stages):
         """Sums of the classes, in their order in the cycle after a unit's last."""
-        p, memory = self.parameters, self.memory
+        memory = self.memory
         later = [h, *(Signal(self.h_shape, name=f"h_{n}", reset_less=True) for n in range(1, memory.latency + 1))]
         m.d.sync += handed_on(later)
-        # The bias joins the first unit's product.
-        at = stages[memory.latency + 1]
-        bias_now = lookup(m, at.k, p.head_bias, name="bias_now")
-        bias = Signal.like(bias_now, name="bias", reset_less=True)
-        term = Signal(signed(max(len(h) + len(memory.data), len(bias)) + 1), reset_less=True)
-        weight = memory.data.as_signed()
-        product = registered_product(m, platform, later[-1], weight, name="term", joins=len(term))
+        at, summed = stages[memory.latency + 1], stages[memory.latency + 3]
+        weights = memory.data.as_signed() if self.mults == 1 else data.View(self._word(), memory.data)
+        lanes = []
+        for n, biases in enumerate(self._in_beats(self.parameters.head_bias).T):
+            weight = weights if self.mults == 1 else weights[n]
+            term = self._term(m, platform, later[-1], weight, at, biases, name=f"_{n}" if n else "")
+            # They go round, a beat a cycle.
+            names = [f"score_{beat * self.mults + n}" for beat in range(self.beats)]
+            scores = [Signal(signed(self.score_bits), name=name, reset_less=True) for name in names]
+            with m.If(summed.valid):
+                new = Mux(summed.starts, 0, scores[0]) + term
+                m.d.sync += [a.eq(b) for a, b in zip(scores, [*scores[1:], new], strict=True)]
+            lanes.append(scores)
+        in_order = [score for beat in zip(*lanes, strict=True) for score in beat]
+        return in_order[: self.parameters.spec.classes]
+
+    def _word(self):
+        return data.ArrayLayout(signed(self.parameters.spec.head_bits), self.mults)
+
+    def _term(self, m, platform, h, weight, at, biases, *, name):
+        """Product of h and a weight; the bias joins the first unit's."""
+        bias_now = lookup(m, at.k, biases, name=f"bias_now{name}")
+        bias = Signal.like(bias_now, name=f"bias{name}", reset_less=True)
+        term = Signal(signed(max(len(h) + len(weight), len(bias)) + 1), name=f"term{name}", reset_less=True)
+        product = registered_product(m, platform, h, weight, name=f"term{name}", joins=len(term))
         m.d.sync += [bias.eq(Mux(at.opens, bias_now, 0)), term.eq(product + bias)]
-        # They go round, a class a cycle.
-        scores = [Signal(signed(self.score_bits), name=f"score_{n}", reset_less=True) for n in range(p.spec.classes)]
-        summed = stages[memory.latency + 3]
-        with m.If(summed.valid):
-            new = Mux(summed.starts, 0, scores[0]) + term
-            m.d.sync += [a.eq(b) for a, b in zip(scores, [*scores[1:], new], strict=True)]
-        return scores
+        return term

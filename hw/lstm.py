@@ -81,7 +81,7 @@ class Lstm(wiring.Component):
         self.tanh_c = PiecewiseLinear(spec.cell_table, family=family, registered=family in PIPELINED)
         self.output_product = OutputProduct(spec, p.gate_scales[3])
         self.h_encoder = Encoder(spec.h_bits, p.h_scales, registered=False)
-        self.head = Head(p, family=family) if spec.classes else None
+        self.head = Head(p, mults=self.schedule.folding.head_mults, family=family) if spec.classes else None
         self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
         self.h_shape = value_shape(codebook(p.h_scales))
         self.trace = self._trace_wires()

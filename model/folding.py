@@ -9,7 +9,14 @@ from .timeline import Timeline
 
 __all__ = ["SCALINGS", "Folding", "Part", "Schedule"]
 
-_RANGES = {"rows": (1, 512), "lanes": (1, 768), "weight_planes": (1, 8), "scale_mults": (1, 4096), "ahead": (0, 64)}
+_RANGES = {
+    "rows": (1, 512),
+    "lanes": (1, 768),
+    "weight_planes": (1, 8),
+    "scale_mults": (1, 4096),
+    "head_mults": (1, 64),
+    "ahead": (0, 64),
+}
 
 SCALINGS = ("gamma", "factored")
 """Products of counts with alpha_i * beta_j; or of sums over the activation planes, the alphas applied, with beta_j."""
@@ -30,6 +37,8 @@ class Folding:
         Weight planes read at once, 1 to 8, at most weight_levels.
     scale_mults : int
         Multipliers that apply the scales, 1 to 4096. Used are at most 4 * rows, or else the greatest multiple of 4 * rows.
+    head_mults : int
+        Classes that the head multiplies at once, 1 to 64, at most the classes: a unit takes it classes / head_mults cycles.
     ahead : int
         Groups whose early words are read before the late words of the first: 0 to 64. A step's last h codes then have that
         much longer to arrive, at the price of a small memory. Used are at most all groups, and none where `Schedule.ahead`
@@ -45,6 +54,7 @@ class Folding:
     scale_mults: int = 4
     ahead: int = 0
     scaling: str = "gamma"
+    head_mults: int = 1
 
     def __post_init__(self):
         if self.scaling not in SCALINGS:
@@ -64,6 +74,7 @@ class Folding:
             ("rows", spec.hidden_size, "hidden_size"),
             ("lanes", spec.columns, "input_size + hidden_size"),
             ("weight_planes", spec.weight_levels, "weight_levels"),
+            ("head_mults", max(1, spec.classes), "classes"),
         ):
             if getattr(self, name) > high:
                 raise SpecError(f"{name} must be 1 to {high} ({what}), not {getattr(self, name)}")
@@ -171,8 +182,8 @@ class Schedule:
 
     @property
     def unit_interval(self):
-        """Cycles between two units of a group after scaling: the head takes one a class."""
-        return max(1, self.spec.classes)
+        """Cycles between two units of a group after scaling: the head takes one for `head_mults` classes."""
+        return max(1, -(-self.spec.classes // self.folding.head_mults))
 
     @property
     def cell_share(self):

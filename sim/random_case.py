@@ -146,6 +146,7 @@ def random_case(seed):
     # Drawn last, so that a seed's other numbers are what they were without them.
     folding = replace(folding, scaling=draw.choice("scaling", *SCALINGS))
     family = draw.choice("family", *FAMILIES)
+    folding = replace(folding, head_mults=draw.integer("head_mults", 1, max(1, spec.classes)))
     schedule = Schedule(spec, folding)
     features = [f"shape {size}", f"scales {scales}", f"family {family}", *kinds, *_features(spec, folding, schedule)]
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
@@ -347,6 +348,7 @@ def _features(spec, folding, schedule):
         ("lanes", spec.columns, folding.lanes),
         ("weight_planes", spec.weight_levels, folding.weight_planes),
         ("scale slots", 4 * folding.rows, schedule.scale_slots),
+        *([("head_mults", spec.classes, folding.head_mults)] if spec.classes else []),
     ):
         features.append(f"{what} {'all' if size == part else 'divide' if size % part == 0 else 'leave a rest'}")
     return [*features, f"scaling {folding.scaling}", f"ahead {'some' if schedule.ahead else 'none'}"]

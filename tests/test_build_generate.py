@@ -104,6 +104,8 @@ def test_no_manifest(tmp_path):
         ({"lanes": 13}, r"^lanes must be 1 to 12 \(input_size \+ hidden_size\), not 13$"),
         ({"weight_planes": 3, "lanes": 4}, r"^weight_planes must be 1 to 2 \(weight_levels\), not 3$"),
         ({"scale_mults": 0}, r"^scale_mults must be 1 to 4096, not 0$"),
+        ({"head_mults": 4, "lanes": 4}, r"^head_mults must be 1 to 2 \(classes\), not 4$"),
+        ({"head_mults": 65}, r"^head_mults must be 1 to 64, not 65$"),
         ({"ahead": 65}, r"^ahead must be 0 to 64, not 65$"),
         ({"rows": 1.5}, r"^rows must be an integer 1 to 512, not 1.5$"),
     ],

@@ -303,8 +303,8 @@ def test_plane_store_keeps_x_and_h_of_both_banks(folding):
 
 
 @pytest.mark.parametrize("pool", ["mean", "last"])
-@pytest.mark.parametrize("classes", [1, 2, 5])
-def test_head_sums_and_takes_the_lowest_of_the_greatest(pool, classes):
+@pytest.mark.parametrize("classes, mults", [(1, 1), (2, 1), (2, 2), (5, 1), (5, 2), (5, 3), (5, 5)])
+def test_head_sums_and_takes_the_lowest_of_the_greatest(pool, classes, mults):
     spec = engine_spec(classes=classes, pool=pool, max_steps=8)
     parameters = random_parameters(spec, 10)
     if classes == 5:  # two equal classes: ties go to the lower
@@ -316,7 +316,7 @@ def test_head_sums_and_takes_the_lowest_of_the_greatest(pool, classes):
     h = codebook(parameters.h_scales)[rng.integers(0, 4, size=(3, 4, 7))]
     step = h @ parameters.head_weight.T + parameters.head_bias
     scores = step.sum(axis=1) if pool == "mean" else step[:, -1]
-    dut, got, delays = Head(parameters), [], []
+    dut, got, delays = Head(parameters, mults=mults), [], []
 
     async def bench(ctx):
         sent = 0
@@ -326,7 +326,7 @@ def test_head_sums_and_takes_the_lowest_of_the_greatest(pool, classes):
                     flags = {"first": int(t == 0), "last": int(t == 3), "error": 0}
                     ctx.set(dut.i.valid, 1)
                     ctx.set(dut.i.payload, {"h": int(h[w, t, u]), "flags": flags})
-                    for wait in range(classes + int(rng.integers(0, 2))):
+                    for wait in range(dut.beats + int(rng.integers(0, 2))):
                         await look(ctx, sent)
                         ctx.set(dut.i.valid, 0)
                         sent += wait == 0
@@ -347,6 +347,12 @@ def test_head_sums_and_takes_the_lowest_of_the_greatest(pool, classes):
     simulate(dut, bench)
     assert got == [(int(np.argmax(s)), s.tolist()) for s in scores]
     assert delays[-1] - since[0] == dut.latency
+
+
+@pytest.mark.parametrize("mults", [0, 3])
+def test_head_refuses_multipliers_without_a_class(mults):
+    with pytest.raises(ValueError, match=rf"^mults must be 1 to 2, not {mults}$"):
+        Head(random_parameters(engine_spec(classes=2), 1), mults=mults)
 
 
 @pytest.mark.parametrize("fault", ["early", "missing"])

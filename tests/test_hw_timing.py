@@ -46,6 +46,16 @@ def test_steps_take_the_predicted_cycles(seed):
     assert step_cycles(core, STEPS) == np.diff(predicted).tolist()
 
 
+@pytest.mark.parametrize("head_mults, cycles", [(1, 5), (2, 3), (3, 2), (5, 1)])
+def test_the_head_takes_several_classes_a_cycle(head_mults, cycles):
+    """One word and plane a unit: the head alone decides how many cycles a unit takes."""
+    spec = LstmSpec(input_size=4, hidden_size=30, classes=5, input_levels=1, hidden_levels=1, weight_levels=1)
+    folding = Folding(rows=2, lanes=34, scale_mults=16, head_mults=head_mults)
+    core = Lstm(random_parameters(spec, 1), folding, family="ecp5")
+    assert core.schedule.ideal_cycles_per_step == max(30, 30 * cycles)
+    assert step_cycles(core, 2 * STEPS)[-STEPS:] == [core.predicted_cycles_per_step] * STEPS
+
+
 @pytest.mark.parametrize("family", ["generic", "ecp5"])
 def test_the_output_buffer_has_room_for_late_parts(family):
     """Half as long as whole groups, they follow each other twice as fast, so twice as many units are under way."""
