@@ -15,7 +15,7 @@ from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
 from mubinn.model.folding import SCALINGS, Folding, Schedule
 
-from .memories import mapped_memory, mapped_rom
+from .memories import Mapped, mapped_memory, mapped_rom
 
 __all__ = ["Area", "Widths"]
 
@@ -308,8 +308,7 @@ def _rom(memory):
 
 
 def _ram(memory, family, prefix=""):
-    if memory is None:
-        return {}
+    memory = memory or Mapped()
     # A flip-flop takes a logic cell of an iCE40, but no LUT of another; two of them share a multiplexer.
     bits = memory.logic_bits if family == "ice40" else memory.logic_bits / 2
     return {f"{prefix}lut_rams": memory.lut_rams, f"{prefix}bits": bits, f"{prefix}muxes": memory.muxes}
