@@ -171,11 +171,9 @@ class Area:
     def products(self):
         """[(width of one operand, of the other, how many)] of all multiplications."""
         spec, w = self.spec, self.w
-        found = [
-            (self.scale.operand, self.scale.constant, self.multipliers),
-            (w.rise, spec.cell_table.segment_bits + 1, 1),
-            (w.gates[3], w.tanh, 1),
-        ]
+        found = [(self.scale.operand, self.scale.constant, self.multipliers)]
+        if not w.parameters.output_compares:
+            found += [(w.rise, spec.cell_table.segment_bits + 1, 1), (w.gates[3], w.tanh, 1)]
         if spec.classes:
             found.append((spec.head_bits, self.w.h, self.folding.head_mults))
         if 2 * spec.gate_levels > LOOKUP_BITS:
@@ -259,11 +257,21 @@ class Area:
                 "tables": ig_bits * (2 ** max(0, 2 * levels - 4) if looked_up else 2),
                 "codes": spec.cell_levels * spec.cell.bits + (ig_bits * 2 ** max(0, fc - 4) if fc and fc <= LOOKUP_BITS else 0),
             } | _ram(memories["cell_state"], self.family),
+            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"], self.family),
+        } | self._output()  # fmt: skip
+
+    def _output(self):
+        """From c to h's code."""
+        spec, levels = self.spec, self.spec.gate_levels
+        if self.w.parameters.output_compares:
+            # A threshold's bits are looked up by o's code and the levels before.
+            tables = sum(2 ** max(0, levels + level - 4) for level in range(spec.hidden_levels))
+            return {"hidden_code": {"compare": spec.cell.bits * spec.hidden_levels, "tables": spec.cell.bits * tables}}
+        return {
             "tanh_c": {"cell": spec.cell.bits},
             "output_product": {"tables": levels},
-            "h_encoder": {"levels": spec.hidden_levels * (self.spec.h_bits)},
-            "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"], self.family),
-        }  # fmt: skip
+            "h_encoder": {"levels": spec.hidden_levels * spec.h_bits},
+        }
 
     def _ends(self, memories):
         spec, s = self.spec, self.s

@@ -112,6 +112,7 @@ def _fits(spec, folding, target, most):
         4 * folding.rows * folding.lanes * folding.weight_planes * levels <= max(most, 1.1 * SIZES["users"][2][target])
         and folding.lanes >= 5
         and spec.weight_bits <= 0.7 * BRAMS[target]
-        # Besides the scales' there are multipliers for f * c, tanh, o * tanh(c), the head and, of long codes, i * g.
+        # Besides the scales' there are multipliers for f * c, the head, of long codes i * g and, where h's code is not found by
+        # comparing c, tanh and o * tanh(c).
         and folding.scale_mults + 4 + (spec.gate_levels > 3) <= (8 if small else 24)
     )

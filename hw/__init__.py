@@ -7,7 +7,7 @@ from .dots import DotProducts
 from .encoder import Encoder
 from .head import Head
 from .lstm import Lstm
-from .output import OutputProduct
+from .output import OutputProduct, OutputStairs
 from .popcount import XnorDot
 from .preactivation import PreActivation
 from .product import XnorProduct
@@ -25,6 +25,7 @@ __all__ = [
     "Head",
     "Lstm",
     "OutputProduct",
+    "OutputStairs",
     "PiecewiseLinear",
     "PreActivation",
     "Rom",

@@ -1,12 +1,12 @@
 """Activation of the gates: sigma or tanh and the level encoder in one, as comparators."""
 
-from amaranth import Cat, Module, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth import Cat, Module, signed, unsigned
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from mubinn.model.tables import gate_thresholds
 
 from .cells import PIPELINED
-from .codes import lookup
+from .comparators import compared
 from .layouts import gates, pulse
 
 __all__ = ["Activation", "Staircase"]
@@ -39,20 +39,8 @@ class Staircase(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, value, code = self.i.valid, self.i.payload, []
-        for level, thresholds in enumerate(self.thresholds):
-            least = int(thresholds[0])
-            if level:
-                least = lookup(m, Cat(*code), thresholds, name=f"least_{level}")
-            if level and self.choice_stages:
-                now = {"value": value, "code": Cat(*code), "valid": valid, "least": least}
-                chosen = Signal(data.StructLayout({key: field.shape() for key, field in now.items()}), name=f"chosen_{level}")
-                m.d.sync += [chosen[key].eq(field) for key, field in now.items()]
-                valid, value, code, least = chosen.valid, chosen.value, list(chosen.code), chosen.least
-            stage = data.StructLayout({"value": self.i.payload.shape(), "code": level + 1, "valid": 1})
-            later = Signal(stage, name=f"level_{level}")
-            m.d.sync += [later.value.eq(value), later.code.eq(Cat(*code, value >= least)), later.valid.eq(valid)]
-            valid, value, code = later.valid, later.value, list(later.code)
+        now = {"valid": self.i.valid, "value": self.i.payload}
+        valid, code = compared(m, thresholds=self.thresholds, choice_stages=self.choice_stages, **now)
         m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(Cat(*code))]
         return m
 

@@ -1,6 +1,6 @@
 """The LSTM core: one stream of samples in, one stream of h or of classes out."""
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -18,7 +18,7 @@ from .encoder import Encoder
 from .head import Head
 from .intake import Intake
 from .layouts import Flags, Place, sample, unit_output
-from .output import OutputProduct
+from .output import OutputProduct, OutputStairs
 from .preactivation import PreActivation
 from .scaling import scale_of
 from .sequencer import Sequencer
@@ -28,9 +28,9 @@ from .weights import WeightStore, weight_words
 
 __all__ = ["Lstm"]
 
-_PARTS = """intake store weights sequencer dots scale preactivation activation cell_state tanh_c output_product h_encoder
-head""".split()
-"""Submodules in the order in which a step passes through them; `head` only where there is one."""
+_PARTS = """intake store weights sequencer dots scale preactivation activation cell_state hidden_code tanh_c
+output_product h_encoder head""".split()
+"""Submodules in the order in which a step passes through them, of which a core has those that it needs."""
 
 
 class Lstm(wiring.Component):
@@ -77,10 +77,16 @@ class Lstm(wiring.Component):
         )
         self.activation = Activation(spec, p.gate_scales, family=family)
         self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales, family=family)
-        # What takes tanh(c) and h next are registers, or the store.
-        self.tanh_c = PiecewiseLinear(spec.cell_table, family=family, registered=family in PIPELINED)
-        self.output_product = OutputProduct(spec, p.gate_scales[3])
-        self.h_encoder = Encoder(spec.h_bits, p.h_scales, registered=False)
+        self.hidden_code = self.tanh_c = self.output_product = self.h_encoder = None
+        if p.output_compares:
+            self.hidden_code = OutputStairs(spec, p.gate_scales[3], p.h_scales, family=family)
+            self.output_parts = (self.hidden_code,)
+        else:
+            # What takes tanh(c) and h next are registers, or the store.
+            self.tanh_c = PiecewiseLinear(spec.cell_table, family=family, registered=family in PIPELINED)
+            self.output_product = OutputProduct(spec, p.gate_scales[3])
+            self.h_encoder = Encoder(spec.h_bits, p.h_scales, registered=False)
+            self.output_parts = (self.tanh_c, self.output_product, self.h_encoder)
         self.head = Head(p, mults=self.schedule.folding.head_mults, family=family) if spec.classes else None
         self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
         self.h_shape = value_shape(codebook(p.h_scales))
@@ -90,14 +96,7 @@ class Lstm(wiring.Component):
 
     def timeline(self):
         """A Timeline of this core, at its first step."""
-        after_scale = (
-            self.preactivation,
-            self.activation,
-            self.cell_state,
-            self.tanh_c,
-            self.output_product,
-            self.h_encoder,
-        )
+        after_scale = (self.preactivation, self.activation, self.cell_state, *self.output_parts)
         return Timeline(
             schedule=self.schedule,
             parts=self.schedule.parts,
@@ -151,23 +150,11 @@ class Lstm(wiring.Component):
             self.cell_state.i.p.codes.eq(codes.p),
             self.cell_state.i.p.first.eq(flags.first),
         ]
-        connect(m, self.cell_state.o, self.tanh_c.i)
-        beside = data.StructLayout({"o": unsigned(spec.gate_levels), "flags": Flags})
-        unit = Signal(beside)
-        m.d.comb += [unit.o.eq(codes.p[3]), unit.flags.eq(flags)]
-        unit = self._delayed(m, "beside_c", beside, self.cell_state.latency + self.tanh_c.latency, unit)
-        m.d.comb += [
-            self.output_product.i.valid.eq(self.tanh_c.o.valid),
-            self.output_product.i.p.o.eq(unit.o),
-            self.output_product.i.p.tanh_c.eq(self.tanh_c.o.payload),
-            self.h_encoder.i.valid.eq(self.output_product.o.valid),
-            self.h_encoder.i.payload.eq(self.output_product.o.payload),
-            self.h_encoder.o.ready.eq(1),
-        ]
-        flags = self._delayed(m, "flags_h", Flags, self.output_product.latency + self.h_encoder.latency, unit.flags)
+        flags = self._delayed(m, "flags_c", Flags, self.cell_state.latency, flags)
+        flags = self._output(m, codes.p[3], flags)
         last_unit = self._write_h(m)
         h = Signal(self.h_shape)
-        m.d.comb += h.eq(decoded(m, self.h_encoder.o.payload, p.h_scales, name="h_value"))
+        m.d.comb += h.eq(decoded(m, self.h_code.payload, p.h_scales, name="h_value"))
         if spec.classes:
             self._result(m, h, flags)
         else:
@@ -183,10 +170,11 @@ class Lstm(wiring.Component):
             "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
             "gate_code": (self.activation.o.valid, self.activation.o.payload.as_value()),
             "c": (self.cell_state.o.valid, self.cell_state.o.payload),
-            "tanh_c": (self.tanh_c.o.valid, self.tanh_c.o.payload),
-            "h_raw": (self.output_product.o.valid, self.output_product.o.payload),
-            "h_code": (self.h_encoder.o.valid, self.h_encoder.o.payload),
         }
+        if self.hidden_code is None:
+            streams["tanh_c"] = (self.tanh_c.o.valid, self.tanh_c.o.payload)
+            streams["h_raw"] = (self.output_product.o.valid, self.output_product.o.payload)
+        streams["h_code"] = (self.h_code.valid, self.h_code.payload)
         return {"x_code": (codes.valid & codes.ready, codes.p.code)} | streams
 
     def _trace_wires(self):
@@ -231,21 +219,47 @@ class Lstm(wiring.Component):
         read = self._delayed(m, "beside_read", beside, self.weights.latency, read)
         m.d.comb += [dots.i.valid.eq(read.valid), dots.i.p.place.eq(read.place), dots.i.p.flags.eq(read.flags)]
 
+    @property
+    def h_code(self):
+        """Stream of h's codes, a unit each."""
+        return self.output_parts[-1].o
+
+    def _output(self, m, o_code, flags):
+        """From c to h's code: o's code comes as many cycles before c as the cell takes, `flags` with c. Returns h's flags."""
+        spec, c = self.spec, self.cell_state.o
+        if self.hidden_code is not None:
+            stairs = self.hidden_code
+            wiring.connect(m, c, stairs.i)
+            m.d.comb += stairs.next_o.eq(self._delayed(m, "beside_c", spec.gate_levels, self.cell_state.latency - 1, o_code))
+            return self._delayed(m, "flags_h", Flags, stairs.latency, flags)
+        wiring.connect(m, c, self.tanh_c.i)
+        beside = self._delayed(m, "beside_c", spec.gate_levels, self.cell_state.latency + self.tanh_c.latency, o_code)
+        m.d.comb += [
+            self.output_product.i.valid.eq(self.tanh_c.o.valid),
+            self.output_product.i.p.o.eq(beside),
+            self.output_product.i.p.tanh_c.eq(self.tanh_c.o.payload),
+            self.h_encoder.i.valid.eq(self.output_product.o.valid),
+            self.h_encoder.i.payload.eq(self.output_product.o.payload),
+            self.h_encoder.o.ready.eq(1),
+        ]
+        return self._delayed(m, "flags_h", Flags, sum(part.latency for part in self.output_parts), flags)
+
     def _write_h(self, m):
         """Every h code to the bank of the next step. Returns whether the unit is its step's last."""
         unit, bank = Signal(range(self.spec.hidden_size)), Signal(init=1)
-        coded = self.h_encoder.o
+        coded = self.h_code
         last_unit = unit == self.spec.hidden_size - 1
         # The codes that the store takes now, as seen from the sequencer, whose words are read `store_delay` cycles later.
-        source, cycles = self.output_product, self.h_encoder.latency + self.store.write_stages - self.store_delay
-        if cycles < 0:
-            source, cycles = self.tanh_c, cycles + self.output_product.latency
+        sources = [self.activation, self.cell_state, *self.output_parts]
+        cycles = self.store.write_stages - self.store_delay
+        while cycles < 0:
+            cycles += sources.pop().latency
         m.d.comb += [
             self.store.h.valid.eq(coded.valid),
             self.store.h.p.code.eq(coded.payload),
             self.store.h.p.bank.eq(bank),
             self.store.h.p.first.eq(unit == 0),
-            self.sequencer.written.eq(self._delayed(m, "written", 1, cycles, source.o.valid)),
+            self.sequencer.written.eq(self._delayed(m, "written", 1, cycles, sources[-1].o.valid)),
         ]
         with m.If(coded.valid):
             m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
@@ -258,7 +272,7 @@ class Lstm(wiring.Component):
         head = self.head
         pending = Signal()
         m.d.comb += [
-            head.i.valid.eq(self.h_encoder.o.valid),
+            head.i.valid.eq(self.h_code.valid),
             head.i.p.h.eq(h),
             head.i.p.flags.eq(flags),
             self.sequencer.hold.eq(pending & self.intake.flags.last),
@@ -283,7 +297,7 @@ class Lstm(wiring.Component):
             payload.h.eq(h),
             payload.last.eq(flags.last & last_unit),
             payload.error.eq(flags.error),
-            fifo.w_en.eq(self.h_encoder.o.valid),
+            fifo.w_en.eq(self.h_code.valid),
             fifo.w_data.eq(payload),
             self.o.valid.eq(fifo.r_rdy),
             self.o.p.eq(fifo.r_data),

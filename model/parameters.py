@@ -11,6 +11,8 @@ __all__ = ["ParameterError", "Parameters", "tensor_shapes"]
 
 SCALE_LIMIT = 1 << 15
 HEAD_BIAS_LIMIT = 1 << 31
+COMPARED_BITS = 6
+"""Codes of o and h of more bits together would take more thresholds than a table and a product are worth."""
 EXACT = 1 << 53
 """The golden model's matrix products run in float64, exact below this."""
 
@@ -104,6 +106,12 @@ class Parameters:
         x = spec.input_size * int(self.x_scales.sum()) * int(self.wx_scales.sum(axis=1).max()) << spec.x_shift
         h = spec.hidden_size * int(self.h_scales.sum()) * int(self.wh_scales.sum(axis=1).max()) << spec.h_shift
         return x + h + (int(self.bias_scales.sum(axis=1).max()) << spec.bias_shift)
+
+    @property
+    def output_compares(self):
+        """Whether h's code is found by comparing c: o is never negative, and o's code and h's make short look-ups."""
+        o = codebook(self.gate_scales[GATES.index("o")], self.spec.gate_offsets[3])
+        return bool(o.min() >= 0) and self.spec.gate_levels + self.spec.hidden_levels <= COMPARED_BITS
 
     def tensors(self):
         """{name: int64 array} of the tensors this spec has."""

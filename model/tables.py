@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from .binarize import encode
-from .fixed import Fixed, round_half_up, shift_half_up
+from .binarize import codebook, encode
+from .fixed import Fixed, round_half_up, saturate, shift_half_up
 
-__all__ = ["Table", "gate_thresholds", "sigma_table", "tanh_table"]
+__all__ = ["Table", "gate_thresholds", "output_thresholds", "sigma_table", "tanh_table"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +100,54 @@ def gate_thresholds(table, scales, offset=0):
     """
     low, high = table.input.low, table.input.high
     values = table(np.arange(low, high + 1))
-    result = []
+    # The table is monotone, so the least v whose residual is not negative is found by bisection.
+    return [low + np.searchsorted(values, offset + needed, side="left") for needed in _needed(scales)]
+
+
+def _needed(scales):
+    """Least value whose level is +1, for every code of the levels before: a list over levels of int64 [2**level]."""
+    scales = np.asarray(scales, dtype=np.int64)
     for level in range(len(scales)):
-        prefixes = np.arange(1 << level)
-        signs = 2 * (prefixes[:, None] >> np.arange(level) & 1) - 1
-        needed = offset + signs @ np.asarray(scales[:level], dtype=np.int64)
-        # The table is monotone, so the least v whose residual is not negative is found by bisection.
-        result.append(low + np.searchsorted(values, needed, side="left"))
+        signs = 2 * (np.arange(1 << level)[:, None] >> np.arange(level) & 1) - 1
+        yield signs @ scales[:level]
+
+
+def output_thresholds(spec, o_scales, h_scales):
+    """Comparators that give the same code of h as Eq. 6 followed by the encoder, for every c, where o is never negative.
+
+    Then round(o * tanh(c)) does not decrease with c, so for each code of o the code of h is a staircase of c.
+
+    Parameters
+    ----------
+    spec : LstmSpec
+    o_scales : int array [gate_levels]
+    h_scales : int array [hidden_levels]
+
+    Returns
+    -------
+    list over levels of int arrays [2**(gate_levels + level)]
+        Bit `level` of the code is c >= thresholds[level][o | p << gate_levels], where o is the output gate's code and p the
+        lower bits of h's (the earlier levels). A bit that is never set has the threshold spec.cell.high + 1, one that is always
+        set has spec.cell.low.
+
+    Raises
+    ------
+    ValueError
+        Some value of o is negative.
+    """
+    o = codebook(o_scales, spec.gate_offsets[3])
+    if o.min() < 0:
+        raise ValueError(f"o must not be negative for comparators, not {o.min()}")
+    result = []
+    for needed in _needed(h_scales):
+        low = np.full((len(needed), len(o)), spec.cell.low)
+        high = np.full_like(low, spec.cell.high + 1)
+        while (low < high).any():  # bisection: the bound is in [low, high]
+            middle = low + high >> 1
+            h = saturate(shift_half_up(o * spec.cell_table(middle), spec.h_shift_down), spec.h_bits)
+            reached = h >= needed[:, None]
+            low, high = np.where(reached | (low == high), low, middle + 1), np.where(reached & (low < high), middle, high)
+        result.append(low.ravel())
     return result
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from mubinn.model.lstm import State
-from mubinn.model.tables import gate_thresholds
+from mubinn.model.tables import gate_thresholds, output_thresholds
 
 __all__ = ["Boundaries"]
 
@@ -35,23 +35,25 @@ class Boundaries:
         self.model, self.rows = model, rows
         spec, p = model.spec, model.parameters
         gates = zip(spec.gate_tables, p.gate_scales, spec.gate_offsets, strict=True)
-        # Of a gate's levels one behind the other, an entry for every code of the levels before.
-        self._least = np.stack([np.concatenate(gate_thresholds(*gate)) for gate in gates])
-        self._gate_prefix = np.concatenate([np.arange(1 << level) for level in range(spec.gate_levels)])
-        self._gate_mask = np.concatenate([np.full(1 << level, (1 << level) - 1) for level in range(spec.gate_levels)])
+        self._gates = _Entries([gate_thresholds(*gate) for gate in gates])
+        self._output = None
+        if p.output_compares:
+            self._output = _Entries([output_thresholds(spec, p.gate_scales[3], p.h_scales)])
         self._bases, self._count = {}, 0
         codes = 1 << spec.gate_levels
         for name, places in (
             ("z", 4 * rows),
             ("half z", 4 * rows),
             ("bias", 4 << spec.bias_levels),
-            ("gates", self._least.size),
+            ("gates", self._gates.least.size),
             ("i * g", codes * codes),
             ("f * c", codes),
-            ("tanh", len(spec.cell_table.knots)),
-            ("h", codes),
             ("x levels", 1 << spec.input_levels),
-            ("h levels", 1 << spec.hidden_levels),
+            *(
+                [("output", self._output.least.size)]
+                if self._output
+                else [("tanh", len(spec.cell_table.knots)), ("h", codes), ("h levels", 1 << spec.hidden_levels)]
+            ),
         ):
             self._bases[name] = self._count
             self._count += 2 * places
@@ -79,14 +81,6 @@ class Boundaries:
         z, code = signals["z"], signals["gate_code"].astype(np.int64)
         i, f, g, o = np.moveaxis(code, 1, 0)
         row = 4 * (np.arange(spec.hidden_size) % self.rows) + np.arange(4)[:, None]
-        least = self._least[:, None]  # gates, units, entries
-        entry = np.arange(self._least.size).reshape(4, 1, -1)
-        reached = (code[..., None] & self._gate_mask) == self._gate_prefix
-        table = spec.cell_table
-        position = np.clip(signals["c"], table.first, table.last) - table.first
-        segment = position >> table.segment_bits
-        rise = np.diff(table.knots, append=table.knots[-1])[segment]
-        product = rise * (position & (1 << table.segment_bits) - 1)
         bias = (np.arange(4)[:, None] << spec.bias_levels) + np.reshape(p.bias_codes, (4, -1)).astype(np.int64)
         fine, pair = 1 << min(spec.x_shift, spec.h_shift), i << spec.gate_levels | g
         found = [
@@ -94,15 +88,30 @@ class Boundaries:
             self._rounding("z", row, sums["z"], spec.z_shift, z, spec.z.bits, unit=2 * fine),
             self._rounding("half z", row, sums["z"], spec.z_shift, z, spec.z.bits, unit=fine),
             self._rounding("bias", bias, sums["z"], spec.z_shift, z, spec.z.bits),
-            self._bound("gates", entry, z[..., None] - least, reached),
+            self._bound("gates", *self._gates.near(z, code)),
             self._rounding("i * g", pair, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.ig_shift),
             self._rounding("f * c", f, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.fc_shift),
-            self._rounding("tanh", segment, product, table.segment_bits, signals["tanh_c"], 64),
-            self._rounding("h", o, sums["h"], spec.h_shift_down, signals["h_raw"], spec.h_bits),
             *self._levels("x levels", x, p.x_scales),
-            *self._levels("h levels", signals["h_raw"], p.h_scales),
+            *self._of_output(o, signals, sums),
         ]
         return np.concatenate([places.reshape(len(x), -1) for places in found], axis=1)
+
+    def _of_output(self, o, signals, sums):
+        """Those between c and h's code."""
+        spec, c = self.model.spec, signals["c"]
+        if self._output:
+            code = o | signals["h_code"].astype(np.int64) << spec.gate_levels
+            return [self._bound("output", *self._output.near(c[:, None], code[:, None]))]
+        table = spec.cell_table
+        position = np.clip(c, table.first, table.last) - table.first
+        segment = position >> table.segment_bits
+        rise = np.diff(table.knots, append=table.knots[-1])[segment]
+        product = rise * (position & (1 << table.segment_bits) - 1)
+        return [
+            self._rounding("tanh", segment, product, table.segment_bits, signals["tanh_c"], 64),
+            self._rounding("h", o, sums["h"], spec.h_shift_down, signals["h_raw"], spec.h_bits),
+            *self._levels("h levels", signals["h_raw"], self.model.parameters.h_scales),
+        ]
 
     def _rounding(self, name, place, total, shift, rounded, bits, *, unit=1):
         """Sums that one unit more, or less, would round otherwise."""
@@ -125,6 +134,26 @@ class Boundaries:
     def _either(self, name, place, first, second):
         base = self._bases[name] + 2 * np.asarray(place)
         return np.where(first, base, np.where(second, base + 1, -1))
+
+
+class _Entries:
+    """Thresholds of comparators, a row a comparator: its levels one behind the other, an entry for every code before.
+
+    Parameters
+    ----------
+    thresholds : list over comparators of lists over levels of int arrays
+    """
+
+    def __init__(self, thresholds):
+        self.least = np.stack([np.concatenate(levels) for levels in thresholds])
+        sizes = [len(level) for level in thresholds[0]]
+        self.prefix = np.concatenate([np.arange(size) for size in sizes])
+        self.mask = np.repeat(np.array(sizes) - 1, sizes)
+        self.place = np.arange(self.least.size).reshape(len(self.least), 1, -1)
+
+    def near(self, value, code):
+        """Place, value less threshold, and whether the code leads there; of int arrays [candidates, comparators, units]."""
+        return self.place, value[..., None] - self.least[:, None], (code[..., None] & self.mask) == self.prefix
 
 
 def _repeated(state, count):

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from mubinn.model.lstm import Model
 
-__all__ = ["TRACE", "Case", "early_last", "first_windows", "join", "make_case", "missing_last"]
+__all__ = ["TRACE", "Case", "early_last", "first_windows", "join", "make_case", "missing_last", "traced"]
 
 TRACE = ("x_code", "z", "gate_code", "c", "tanh_c", "h_raw", "h_code")
 """Signals compared inside the core, in the order in which a step passes through them."""
+BEFORE_CODE = ("tanh_c", "h_raw")
+"""Those of them that a core does not have where it finds h's code by comparing c."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,14 +41,20 @@ class Case:
         return int(self.windows[:, 0].sum())
 
 
+def traced(parameters):
+    """Names of TRACE that a core with these parameters has."""
+    return tuple(name for name in TRACE if not (parameters.output_compares and name in BEFORE_CODE))
+
+
 def make_case(model: Model, x):
     """Case of whole windows x, integers [windows, steps, input_size] in the format spec.x."""
     x = np.asarray(x)
     spec, (windows, steps, channels) = model.spec, x.shape
-    trace = model.run(x, record=TRACE if spec.classes else (*TRACE, "h"))
+    names = traced(model.parameters)
+    trace = model.run(x, record=names if spec.classes else (*names, "h"))
     last = np.zeros((windows, steps, channels), dtype=np.int64)
     last[:, -1, -1] = 1
-    expected = {name: _in_order(getattr(trace, name)) for name in TRACE} | _results(trace)
+    expected = {name: _in_order(getattr(trace, name)) for name in names} | _results(trace)
     beats = 1 if spec.classes else steps * spec.hidden_size
     return Case(
         windows=np.tile(np.array([steps, steps * channels, beats]), (windows, 1)),
@@ -83,7 +91,7 @@ def early_last(model: Model, x, samples):
     case.samples[:, 1] = 0
     case.samples[samples - 1, 1] = 1
     case.windows[0, 1] = samples
-    for name in TRACE[1:]:
+    for name in traced(model.parameters)[1:]:
         case.undefined[name][whole * spec.hidden_size :] = True
     cut = {
         kind: getattr(case, kind) | {"x_code": getattr(case, kind)["x_code"][:samples]} for kind in ("expected", "undefined")

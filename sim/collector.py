@@ -31,12 +31,13 @@ class Collector:
     def __init__(self, case, manifest):
         self.case, self.manifest = case, manifest
         self.units = manifest["spec"]["hidden_size"]
-        self.expected = sum(len(case.expected[name]) for name in (*TRACE, "error"))
+        self.names = [name for name in TRACE if name in case.expected]
+        self.expected = sum(len(case.expected[name]) for name in (*self.names, "error"))
         self.clear()
 
     def clear(self):
         """Forget everything, after a reset."""
-        self.records = {name: [] for name in TRACE}
+        self.records = {name: [] for name in self.names}
         self.results, self.h_cycles, self.protocol = [], [], 0
 
     def record(self, name, value, cycle):

@@ -149,6 +149,7 @@ def random_case(seed):
     folding = replace(folding, head_mults=draw.integer("head_mults", 1, max(1, spec.classes)))
     schedule = Schedule(spec, folding)
     features = [f"shape {size}", f"scales {scales}", f"family {family}", *kinds, *_features(spec, folding, schedule)]
+    features.append(f"h code by {'comparing c' if parameters.output_compares else 'table and encoder'}")
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
     return RandomCase(
         seed=seed,

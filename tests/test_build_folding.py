@@ -85,7 +85,7 @@ def test_estimate_of_a_core_against_its_cells(target, tmp_path):
     for name in ("brams", "dsps"):
         counted = sum(part.get(name, 0) for part in found["parts"].values())
         assert getattr(estimate, name) == counted == found["packed"][name]
-    assert {"dots", "scale", "activation", "tanh_c", "bytes"} <= set(found["parts"])
+    assert {"dots", "scale", "activation", "hidden_code", "bytes"} <= set(found["parts"])
     assert calibrate.counted_case(case, tmp_path) == found  # kept, not measured again
 
 

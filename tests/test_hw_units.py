@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from amaranth import Elaboratable, Module, Signal
+from amaranth import Elaboratable, Module, Signal, signed
+from amaranth.lib import data
 from hw_bench import simulate, through
 from mubinn.hw import (
     Activation,
     Cell,
     Encoder,
     OutputProduct,
+    OutputStairs,
     PiecewiseLinear,
     Staircase,
     XnorDot,
@@ -16,6 +18,7 @@ from mubinn.hw import (
 )
 from mubinn.hw.cells import FAMILIES
 from mubinn.hw.delay import Delay
+from mubinn.hw.layouts import pulse
 from mubinn.model.binarize import codebook, decode, encode
 from mubinn.model.fixed import Fixed, saturate, shift_half_up
 from mubinn.model.spec import LstmSpec
@@ -215,6 +218,40 @@ def test_output_is_equation_6(gate_levels, h_fraction):
     product = decode(o, scales, spec.gate_offsets[3]) * tanh_c
     assert got == saturate(shift_half_up(product, spec.h_shift_down), spec.h_bits).tolist()
     assert latency == {dut.latency}
+
+
+class Together(Elaboratable):
+    """Comparators of h whose o comes with c: c waits a cycle, as it does behind the cell."""
+
+    def __init__(self, dut):
+        self.dut, self.latency = dut, dut.latency + 1
+        operands = data.StructLayout({"c": signed(dut.spec.cell.bits), "o": dut.spec.gate_levels})
+        self.i, self.o = pulse(operands).flip().create(), dut.o
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = self.dut
+        m.d.sync += [self.dut.i.valid.eq(self.i.valid), self.dut.i.payload.eq(self.i.p.c)]
+        m.d.comb += self.dut.next_o.eq(self.i.p.o)
+        return m
+
+
+@pytest.mark.parametrize("gate_levels, hidden_levels", [(1, 1), (2, 2), (3, 3), (2, 1)])
+@pytest.mark.parametrize("family", ["generic", "ecp5"])
+def test_output_stairs_are_equation_6_and_encoder(gate_levels, hidden_levels, family):
+    """Every c of a narrow format with every code of o, in random order and with gaps."""
+    cell = Fixed(bits=9, fraction=5)
+    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=gate_levels, hidden_levels=hidden_levels, cell=cell, h_fraction=7)
+    o_scales, h_scales = [270 >> k for k in range(gate_levels)], [70 >> k for k in range(hidden_levels)]
+    rng = np.random.default_rng(5)
+    pairs = rng.permutation([(c, o) for c in range(cell.low, cell.high + 1) for o in range(1 << gate_levels)])
+    dut = Together(OutputStairs(spec, o_scales, h_scales, family=family))
+    items = [{"c": int(c), "o": int(o)} for c, o in pairs]
+    got, latency = through(dut, items, whole(dut), rng=rng, gap=0.2)
+    product = decode(pairs[:, 1], o_scales, spec.gate_offsets[3]) * spec.cell_table(pairs[:, 0])
+    want = encode(saturate(shift_half_up(product, spec.h_shift_down), spec.h_bits), h_scales)
+    assert got == want.tolist() and latency == {dut.latency}
+    assert dut.dut.latency == (hidden_levels - 1) * (1 if family == "generic" else 2)
 
 
 def test_delay_refuses():

@@ -4,9 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from mubinn.model.binarize import encode
-from mubinn.model.fixed import Fixed
-from mubinn.model.tables import Table, gate_codes, gate_thresholds, sigma_table, tanh_table
+from mubinn.model.binarize import codebook, encode
+from mubinn.model.fixed import Fixed, saturate, shift_half_up
+from mubinn.model.spec import LstmSpec
+from mubinn.model.tables import Table, gate_codes, gate_thresholds, output_thresholds, sigma_table, tanh_table
 
 FORMATS = [Fixed(bits=b, fraction=f) for b in (4, 8, 12, 16) for f in (0, 4, 8, 11, 14)]
 FRACTIONS = (4, 10, 14)
@@ -97,3 +98,32 @@ def test_comparators_that_never_or_always_answer():
     table = sigma_table(q, 8)
     (never,), (always,) = gate_thresholds(table, [1], 300)[0], gate_thresholds(table, [1], 0)[0]
     assert (never, always) == (q.high + 1, q.low)
+
+
+@pytest.mark.parametrize("gate_levels, hidden_levels", [(1, 1), (2, 2), (3, 3), (4, 1), (1, 5)])
+@pytest.mark.parametrize("cell", [Fixed(bits=12, fraction=8), Fixed(bits=8, fraction=2), Fixed(bits=9, fraction=9)], ids=str)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_comparators_of_the_output_equal_equation_6_and_encoder(gate_levels, hidden_levels, cell, seed):
+    """Every c, every code of o; h's binary point is finer than its product's rounding, or coarser than o's steps."""
+    rng = np.random.default_rng([seed, gate_levels, hidden_levels])
+    fraction = int(rng.integers(4, 11))
+    spec = LstmSpec(
+        input_size=1, hidden_size=1, gate_levels=gate_levels, hidden_levels=hidden_levels, cell=cell,
+        activation_fraction=fraction, h_fraction=int(rng.integers(2, min(14, 2 * fraction) + 1)),
+    )  # fmt: skip
+    o_scales = rng.multinomial(rng.integers(spec.one // 2 + 1), np.ones(gate_levels) / gate_levels)
+    h_scales = rng.integers(0, 1 << spec.h_fraction, hidden_levels)
+    thresholds = output_thresholds(spec, o_scales, h_scales)
+    assert [len(row) for row in thresholds] == [1 << gate_levels + level for level in range(hidden_levels)]
+    c = np.arange(cell.low, cell.high + 1)
+    for code, value in enumerate(codebook(o_scales, spec.one >> 1)):
+        raw = saturate(shift_half_up(value * spec.cell_table(c), spec.h_shift_down), spec.h_bits)
+        rows = [row.reshape(-1, 1 << gate_levels)[:, code] for row in thresholds]
+        assert [by_comparators(rows, v) for v in c] == encode(raw, h_scales).tolist()
+    assert all(cell.low <= row.min() and row.max() <= cell.high + 1 for row in thresholds)
+
+
+def test_comparators_of_the_output_need_a_positive_gate():
+    spec = LstmSpec(input_size=1, hidden_size=1)
+    with pytest.raises(ValueError, match=r"^o must not be negative for comparators, not -1$"):
+        output_thresholds(spec, [(spec.one >> 1) + 1, 0], [1, 1])

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from model_cases import random_parameters
 from mubinn.model.artifact import load_model
+from mubinn.model.binarize import codebook, encode
 from mubinn.model.fixed import saturate, shift_half_up
 from mubinn.model.lstm import Model
+from mubinn.model.parameters import Parameters
 from mubinn.model.spec import LstmSpec
 from mubinn.sim import boundaries
 from mubinn.sim.boundaries import Boundaries
@@ -49,6 +51,31 @@ def test_near_is_where_one_more_changes_the_result():
     assert (inside[np.abs(saturated) >= 7] == -1).all() and (inside >= 0).any()
     places = found._bound("f * c", 1, total - 5, True)
     assert (places == np.where(total == 5, base, np.where(total == 4, base + 1, -1))).all()
+
+
+def test_near_an_output_threshold_is_where_h_changes():
+    """c at a threshold of h's code, and one below, for a core that compares c; a core that does not has none."""
+    model = load_model("eeg-2-2").model()
+    spec, p = model.spec, model.parameters
+    found = Boundaries(model, rows=1)
+    o, h = np.arange(4)[:, None], {}
+    c = np.arange(spec.cell.low, spec.cell.high + 1)
+    raw = shift_half_up(codebook(p.gate_scales[3], spec.gate_offsets[3])[o] * spec.cell_table(c), spec.h_shift_down)
+    h = encode(saturate(raw, spec.h_bits), p.h_scales)
+    signals = {"c": np.broadcast_to(c, h.shape), "h_code": h}
+    (places,) = found._of_output(np.broadcast_to(o, h.shape), signals, {})
+    base, size = found._bases["output"], 2 * (4 + 8)
+    places = places[:, 0]  # codes of o, c, thresholds
+    met = np.unique(places[places >= 0])
+    assert base <= met.min() and met.max() < base + size
+    # A new code begins exactly where c reaches some threshold of its level.
+    begins = np.diff(h.astype(int), axis=1, prepend=h[:, :1]) != 0
+    at, below = places % 2 == base % 2, places % 2 != base % 2
+    assert (((places >= 0) & at).any(axis=2) == begins)[:, 1:].all()
+    assert (((places >= 0) & below).any(axis=2)[:, :-1] == begins[:, 1:]).all()
+    wild = random_parameters(LstmSpec(input_size=1, hidden_size=2), 1).tensors()
+    wild["gate_scales"] = wild["gate_scales"] * 4
+    assert "output" not in Boundaries(Model(Parameters(spec=LstmSpec(input_size=1, hidden_size=2), **wild)), rows=1)._bases
 
 
 def test_chosen_windows_meet_more_than_random_ones(monkeypatch):
