@@ -10,10 +10,13 @@ from mubinn.model.spec import SpecError
 from .errors import UserError
 from .estimate import Estimate, Estimator
 
-__all__ = ["MARGIN", "Choice", "candidates", "fastest", "smallest"]
+__all__ = ["MARGIN", "NEARLY", "Choice", "candidates", "fastest", "smallest"]
 
 MARGIN = {"luts": 0.85, "brams": 1.0, "dsps": 1.0}
 """Share of a chip that a chosen core may fill: the estimate of LUTs errs, and a router needs room."""
+
+NEARLY = 1.01
+"""Cores whose steps take up to so many times the fewest cycles are as fast: what the clock turns out to be differs by more."""
 
 AHEAD = (1, 2, 4, 8, 16, 32, 64)
 NAMES = {"luts": "LUTs", "brams": "block RAMs", "dsps": "multipliers"}
@@ -86,26 +89,26 @@ def smallest(parameters, target, *, steps_per_second, clock_mhz=None, fixed=None
 
 
 def fastest(parameters, target, *, clock_mhz=None, fixed=None, measured=None):
-    """Choice of the fewest cycles a step, and of those the smallest; UserError where nothing fits. See `smallest`."""
+    """Choice of the smallest of those with nearly (`NEARLY`) the fewest cycles a step; UserError where nothing fits. See
+    `smallest`."""
     search, best = _Search(parameters, target, clock_mhz, fixed, measured), None
-    areas = search.areas()
+    areas, timed = search.areas(), []
     fitting = [found for found in areas if search.over(found) is None]
     for found in sorted(fitting, key=lambda found: (found.cycles_per_step, *_size(found))):
-        if best is not None and found.cycles_per_step > best.cycles_per_step:
+        if best is not None and found.cycles_per_step > best * NEARLY:
             break
         others = [found] if found.folding.ahead else [found, *search.ahead_of(found)]
         for other in others:
             if search.over(other) is not None:
                 continue
-            estimate = search.timed(other)
-            if best is None or (estimate.cycles_per_step, *_size(estimate)) < (best.cycles_per_step, *_size(best)):
-                best = estimate
-            if estimate.cycles_per_step == found.cycles_per_step:
+            timed.append(search.timed(other))
+            best = timed[-1].cycles_per_step if best is None else min(best, timed[-1].cycles_per_step)
+            if timed[-1].cycles_per_step == found.cycles_per_step:
                 break  # nothing waits any more
     if best is None:
         least = min(areas, key=lambda found: (search.excess(found), *_size(found)))
         raise UserError(f"no folding fits {target.name}: the smallest needs {search.over(least)}")
-    return search.choice(best)
+    return search.choice(min((found for found in timed if found.cycles_per_step <= best * NEARLY), key=_size))
 
 
 def candidates(spec, fixed=None, *, most=None):

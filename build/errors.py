@@ -1,6 +1,6 @@
 """What a person can cause, and the one line that says so."""
 
-__all__ = ["EXTRAS", "ToolError", "UserError", "one_line"]
+__all__ = ["EXTRAS", "HopelessError", "ToolError", "UserError", "one_line"]
 
 EXTRAS = {
     "torch": "train",
@@ -22,6 +22,10 @@ class UserError(Exception):
 
 class ToolError(Exception):
     """A program is missing or failed. The text is one line: the program, what it said, where its log is."""
+
+
+class HopelessError(ToolError):
+    """A program got no further and was ended: another seed or another way may do."""
 
 
 def one_line(error):

@@ -1,19 +1,23 @@
 """Synthesis, place and route of a generated folder."""
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ToolError, UserError
+from .errors import HopelessError, ToolError, UserError
 from .generate import read_manifest
 from .paths import write_text
-from .targets import TARGETS, Target
+from .targets import ROUTERS, TARGETS, Target
 from .tools import run_tool, tool_version
 
 __all__ = ["Synthesis", "synthesize"]
 
 REPORT = "report.json"
+
+ROUTER2_ROUNDS = 500
+"""Rounds of router2 after which it has no end: full chips took some 50."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ def synthesize(
     seeds : int
         So many seeds from `seed` on are tried until one meets the clock; if none does, the fastest is reported.
     router : str or None
-        router1 or router2; the target's own if None.
+        router1 or router2. If None the target's own, and the other one where router2 gets no further.
     allow_timing_fail : bool
         Only if a person asked for it: report a core that misses the clock instead of failing.
     limit_s : float
@@ -92,17 +96,17 @@ def synthesize(
     say("yosys")
     cells = _mapped(work, manifest, target, limit_s)
     _check_fit(manifest, target, cells)
-    best, router = None, router or target.router
+    best = None
     for number in range(seed, seed + seeds):
         say(f"nextpnr, seed {number}")
-        placed = _placed(work, target, clock_mhz=clock_mhz, seed=number, router=router, limit_s=limit_s)
+        placed, by = _placed(work, target, clock_mhz=clock_mhz, seed=number, router=router, limit_s=limit_s)
         fmax = min(clock["achieved"] for clock in placed["fmax"].values())
         if best is None or fmax > best[0]:
-            best = fmax, number, placed
+            best = fmax, number, by, placed
             (work / "core.out").replace(work / "best.out")
         if fmax >= clock_mhz:
             break
-    fmax, seed, report = best
+    fmax, seed, router, report = best
     (work / "best.out").replace(work / "core.out")
     write_text(work / REPORT, json.dumps(report))
     used = {ours: report["utilization"].get(theirs, {}).get("used") for ours, theirs in target.cells.items()}
@@ -141,16 +145,38 @@ def _mapped(work, manifest, target, limit_s):
 
 
 def _placed(work, target, *, clock_mhz, seed, router, limit_s):
-    """nextpnr: the placed and routed design core.out, and its report."""
+    """nextpnr: the placed and routed design core.out. Its report, and the name of its router."""
+    if target.constraints:
+        write_text(work / "pins.pcf", "".join(f"set_io {port} {pin}\n" for port, pin in target.pins.items()))
+    if router is not None:
+        return _routed(work, target, clock_mhz, seed, router, limit_s), router
+    for router in sorted(ROUTERS, key=lambda name: name != target.router):
+        try:
+            return _routed(work, target, clock_mhz, seed, router, limit_s), router
+        except HopelessError as error:
+            hopeless = error
+    raise hopeless
+
+
+def _routed(work, target, clock_mhz, seed, router, limit_s):
     arguments = [*target.options, "--json", "core.json", target.output, "core.out", "--report", REPORT]
     arguments += ["--freq", f"{clock_mhz:g}", "--seed", str(seed), "--router", router]
     if target.constraints:
-        write_text(work / "pins.pcf", "".join(f"set_io {port} {pin}\n" for port, pin in target.pins.items()))
         arguments += [target.constraints, "pins.pcf"]
     # nextpnr exits 1 for a missed clock although it has written everything; the report tells.
     (work / REPORT).unlink(missing_ok=True)
-    log = run_tool(target.program, arguments, cwd=work, log="nextpnr.log", limit_s=limit_s, accept=(0, 1))
+    log = run_tool(target.program, arguments, cwd=work, log="nextpnr.log", limit_s=limit_s, accept=(0, 1), hopeless=_goes_round)
     return _report(work / REPORT, log, work / "nextpnr.log", target)
+
+
+def _goes_round(log):
+    """Why router2 has no end: now and then two nets take a wire from each other for ever."""
+    rounds = re.findall(r"iter=(\d+) wires=\d+ overused=(\d+)", log)
+    if rounds and int(rounds[-1][0]) > ROUTER2_ROUNDS:
+        return (
+            f"{rounds[-1][1]} wires still have two nets after {rounds[-1][0]} rounds of router2: try another --seed or --router"
+        )
+    return None
 
 
 _KINDS = {

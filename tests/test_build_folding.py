@@ -9,7 +9,7 @@ import pytest
 from model_cases import random_parameters
 from mubinn.build import calibrate, folding_rows
 from mubinn.build.area import Area, Widths
-from mubinn.build.choose import AHEAD, MARGIN, candidates, fastest, smallest
+from mubinn.build.choose import AHEAD, MARGIN, NEARLY, candidates, fastest, smallest
 from mubinn.build.cli import main
 from mubinn.build.errors import UserError
 from mubinn.build.estimate import Estimator, coefficients
@@ -66,7 +66,7 @@ def test_memories_of_known_shape(family, memory, mapped):
     assert mapped_memory(family, **memory) == mapped
 
 
-@pytest.mark.parametrize("family, brams, dsps", [("ice40", 30, 8), ("ecp5", 8, 8)])
+@pytest.mark.parametrize("family, brams, dsps", [("ice40", 30, 6), ("ecp5", 8, 6)])
 def test_blocks_of_the_eeg_core(family, brams, dsps):
     """As nextpnr counts them: docs/architecture.md."""
     parameters = load_model("eeg-2-2").parameters
@@ -107,9 +107,8 @@ def everything(parameters, target):
 @pytest.mark.parametrize("target", [ICE40, ECP5], ids=lambda target: target.name)
 def test_choice_is_that_of_brute_force(tiny, target):
     found = everything(tiny, target)
-    best = min(found, key=lambda e: (e.cycles_per_step, *size(e)))
-    chosen = fastest(tiny, target)
-    assert (chosen.estimate.cycles_per_step, chosen.estimate.luts) == (best.cycles_per_step, best.luts)
+    fewest = min(e.cycles_per_step for e in found)
+    assert fastest(tiny, target).estimate == min((e for e in found if e.cycles_per_step <= NEARLY * fewest), key=size)
     every = sorted({e.cycles_per_step for e in found})
     for cycles in (every[0], every[len(every) // 3], every[-1], every[len(every) // 2] + 1):
         least = min((e for e in found if e.cycles_per_step <= cycles), key=size)

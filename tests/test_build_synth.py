@@ -4,10 +4,11 @@ import json
 
 import pytest
 from model_cases import random_parameters
-from mubinn.build.errors import ToolError, UserError
+from mubinn.build import synth
+from mubinn.build.errors import HopelessError, ToolError, UserError
 from mubinn.build.generate import default_folding, generate
 from mubinn.build.presets import PRESETS
-from mubinn.build.synth import _check_fit, synthesize
+from mubinn.build.synth import ROUTER2_ROUNDS, _check_fit, _goes_round, synthesize
 from mubinn.build.targets import TARGETS, target_named
 from mubinn.build.tools import run_tool
 from mubinn.model.artifact import ModelFile, load_model
@@ -67,6 +68,26 @@ def test_first_seed_that_meets_the_clock_or_else_the_fastest(folder):
 def test_router_by_name(folder):
     found = synthesize(folder, TARGETS["ecp5-25k"], router="router2")
     assert found.router == "router2" and "Router2 time" in (folder / "synth/ecp5-25k/nextpnr.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_router_without_end_gives_way_to_the_other_one(folder, monkeypatch):
+    said = ["2 wires still have two nets"]
+    monkeypatch.setattr(synth, "_goes_round", lambda log: said.pop() if said else None)
+    found = synthesize(folder, TARGETS["ice40-up5k"])
+    assert found.router == "router1" and not said
+    assert "Routing.." in (folder / "synth/ice40-up5k/nextpnr.log").read_text()
+    said.append("2 wires still have two nets")
+    with pytest.raises(HopelessError, match=r"^nextpnr-ice40: 2 wires still have two nets; log: .*nextpnr\.log$"):
+        synthesize(folder, TARGETS["ice40-up5k"], router="router2")
+
+
+def test_rounds_after_which_router2_has_no_end():
+    line = "Info:     iter={} wires=13983 overused=2 overuse=2 archfail=NA\n"
+    first, last = line.format(ROUTER2_ROUNDS), line.format(ROUTER2_ROUNDS + 1)
+    assert _goes_round("") is None and _goes_round(first) is None and _goes_round(last + first) is None
+    assert _goes_round(first + last).startswith(f"2 wires still have two nets after {ROUTER2_ROUNDS + 1} rounds of router2")
+    assert _goes_round(last + line[:20]) is not None
 
 
 @pytest.mark.slow
