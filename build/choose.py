@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import product
+from math import floor
 
 from mubinn.model.folding import SCALINGS, Folding, Schedule
 from mubinn.model.spec import SpecError
@@ -68,7 +69,9 @@ def smallest(parameters, target, *, steps_per_second, clock_mhz=None, fixed=None
         See `Estimator`.
     """
     search = _Search(parameters, target, clock_mhz, fixed, measured)
-    cycles = search.clock_mhz * 1e6 / steps_per_second
+    # By the division of Choice.steps_per_second, or rounding could refuse the very rate that a choice was said to reach.
+    cycles = floor(search.clock_mhz * 1e6 / steps_per_second)
+    cycles += search.clock_mhz * 1e6 / (cycles + 1) >= steps_per_second
     # The cycles with waits take longest to find out, so they come last, the smallest cores first; only where they are too
     # many, groups read ahead are worth their memory.
     waiting = [(_size(found), found) for found in search.areas(slowest=cycles) if search.over(found) is None]

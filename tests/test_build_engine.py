@@ -12,7 +12,8 @@ def test_a_core_takes_the_predicted_cycles(capsys):
     assert main(["bench", "engine", "--presets", "eeg-1-1@ecp5-25k", "--steps", "2", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["name"] == "eeg-1-1@ecp5-25k" and row["ahead"] == 23
-    assert row["ideal_cycles_per_step"] < row["cycles_per_step"] == row["predicted_cycles_per_step"]
+    # So many groups read ahead leave nothing to wait for.
+    assert row["ideal_cycles_per_step"] == row["cycles_per_step"] == row["predicted_cycles_per_step"] == 300
     assert {"name", "cycles_per_step", "predicted_cycles_per_step", "ideal_cycles_per_step", "utilization"} <= set(row)
     # 157 columns in three words of 60 lanes, 100 units: 300 words of 240 bits, in 7 blocks of 512 x 36.
     assert row["weight_brams"] == 7 and row["memory_ratio"] == 7 * 18 * 1024 / (4 * 100 * 157)

@@ -6,6 +6,7 @@ import sys
 import pytest
 from mubinn.sim import tools
 from mubinn.sim.bench import build_bench, run_bench
+from mubinn.sim.case import traced
 from mubinn.sim.tools import SimulatorError, build_icarus, build_verilator
 from mubinn.sim.vectors import write_case
 from sim_cores import broken_windows, copy_of, core, model_file, plant_fault, scratch
@@ -33,7 +34,9 @@ def test_the_core_is_the_golden_model(kind, simulator, stall):
     assert (result.windows, result.steps, result.samples) == (3, 15, 15 * spec.input_size)
     fields = 3  # of a result
     results = 3 if spec.classes else 15 * spec.hidden_size
-    assert result.records == 6 * 15 * spec.hidden_size + 15 * spec.input_size + fields * results
+    of_a_unit = ("z", "gate_code", "c", "h_code")
+    assert traced(model_file(kind).parameters) == ("x_code", *of_a_unit)
+    assert result.records == len(of_a_unit) * 15 * spec.hidden_size + 15 * spec.input_size + fields * results
 
 
 @simulators
