@@ -5,8 +5,8 @@ Plant single faults in the Verilog of a core (another operator or comparison, a 
 one, a stuck bit, swapped branches, a wrong shift, a bit of a weight) and run each through the testbench and the vectors that
 `generate` writes, without options. Caught is a mismatch, a breach of the stream protocol, or no end.
 
-A mutant that passes is given to Yosys: proven equivalent it is dropped and another is drawn, else it counts as missed. Exits 1
-where one is missed.
+A mutant that passes is given to Yosys: proven equivalent it is dropped and another is drawn. So is one where a search of many
+times as many windows finds no difference either; where it does the mutant counts as missed. Exits 1 where one is missed.
 
 Cores: head and stream, small and seeded, or a shipped model."""
 EXAMPLE = """
@@ -67,6 +67,7 @@ def summary(args, found):
         "planted": caught + missed,
         "caught": caught,
         "dropped_equivalent": outcomes.count("equivalent"),
+        "dropped_unobserved": outcomes.count("unobserved"),
         "dropped_invalid": outcomes.count("invalid"),
         "rows": [mutant.figures() for mutant in found],
     }
@@ -74,10 +75,15 @@ def summary(args, found):
 
 def text(figures):
     """The figures for people."""
-    lines = [
-        f"{figures['core']}: {figures['caught']} of {figures['planted']} faults caught "
-        f"({figures['dropped_equivalent']} drawn besides are proven equivalent, {figures['dropped_invalid']} do not compile)"
-    ]
+    dropped = ", ".join(
+        f"{figures[name]} {words}"
+        for name, words in (
+            ("dropped_equivalent", "proven equivalent"),
+            ("dropped_unobserved", "without a difference in a longer search either"),
+            ("dropped_invalid", "that do not compile"),
+        )
+    )
+    lines = [f"{figures['core']}: {figures['caught']} of {figures['planted']} faults caught (drawn besides: {dropped})"]
     for row in figures["rows"]:
         lines.append(f"{row['outcome']:10} {row['kind']:16} line {row['line']}: {row['before']}  ->  {row['after']}")
         lines += [f"{'':11}{row['words']}"] if row["words"] else []

@@ -4,15 +4,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from mubinn.model.artifact import ModelFile, load_model
 from mubinn.model.fixed import Fixed
 from mubinn.model.folding import Folding
+from mubinn.model.lstm import Model
 from mubinn.model.spec import LstmSpec
 from mubinn.sim.bench import run_default
+from mubinn.sim.default_case import default_case
 from mubinn.sim.random_case import random_parameters
 from mubinn.sim.tools import BUILDERS, SimulatorError
+from mubinn.sim.vectors import write_case
 
 from .errors import ToolError
 from .faults import Fault, faults
@@ -30,6 +34,9 @@ CORES = {
     "stream": ({"classes": 0, "cell_levels": 3, **_SMALL}, Folding(rows=2, lanes=4, scale_mults=8)),
 }
 """Small seeded cores: with a head and groups read ahead; without, and with c as a code. Other names are shipped models."""
+SEARCH_SEED, SEARCH_UPDATES = 2, 80_000
+"""Of the windows that look for a difference where the vectors and a proof of equivalence find none: updates of units."""
+SEARCH_SIMULATOR = "verilator"
 
 _PROOF = """\
 read_verilog core.v; prep -flatten -top {top}; memory_map; opt -full; rename {top} gold; design -stash gold
@@ -40,8 +47,8 @@ equiv_make gold gate equal; hierarchy -top equal; opt_clean; equiv_struct; equiv
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """A fault and what became of it: "caught" with the bench's words, "equivalent" as proven by Yosys, "missed", or "invalid"
-    where it does not compile."""
+    """A fault and what became of it: "caught" with the bench's words, "equivalent" as proven by Yosys, "missed" with the words
+    of the longer search, "unobserved" where that finds nothing either, or "invalid" where it does not compile."""
 
     fault: Fault
     outcome: str
@@ -96,37 +103,67 @@ class Harness:
             raise ToolError(f"{directory}: the testbench must pass on the core itself: {words}")
         # A fault can make a simulation go on for ever; other work on the machine can make it slow.
         self.limit_s = 60 + 20 * (time.monotonic() - started)
+        self._lock, self._more = Lock(), None
 
     limit_s = 3600
 
-    def run(self, text, name):
-        """("caught", "missed" or "invalid", words) of the testbench on a Verilog text."""
+    def run(self, text, name, *, vectors=None, simulator=None, limit_s=None):
+        """("caught", "missed" or "invalid", words) of the testbench on a Verilog text, with the vectors of `generate` or of
+        another folder."""
+        vectors = vectors or self.directory / self.manifest["vectors"]["folder"]
+        simulator, limit_s = simulator or self.simulator, limit_s or self.limit_s
         work = self.directory / "mutants" / name
         work.mkdir(parents=True, exist_ok=True)
         write_text(work / "mutant.v", text)
         sources = [work / "mutant.v", self.directory / self.manifest["testbench"]]
         quick = {"quick": True, "runtime_cache": self.directory / "mutants"}
         try:
-            command = BUILDERS[self.simulator](sources, f"{self.manifest['top']}_tb", cache=work, **quick)
+            command = BUILDERS[simulator](sources, f"{self.manifest['top']}_tb", cache=work, **quick)
         except SimulatorError as error:
             return "invalid", str(error)
-        vectors = self.directory / self.manifest["vectors"]["folder"]
         try:
-            found = run_default(command, vectors, simulator=self.simulator, limit_s=self.limit_s)
+            found = run_default(command, vectors, simulator=simulator, limit_s=limit_s)
         except SimulatorError as error:  # no end, or no last line
             return "caught", str(error)
         return ("missed", "") if found.ok else ("caught", (*found.differences, f"{found.mismatches} mismatches")[0])
 
     def judge(self, fault, number, *, limit_s):
-        """Mutant of a fault. One that the testbench passes is given to Yosys."""
+        """Mutant of a fault. One that the testbench passes is given to Yosys, and where that proves nothing to a longer
+        search."""
         started, name, text = time.monotonic(), f"{number:03}", fault.planted(self.text)
         outcome, words = self.run(text, name)
         if outcome == "missed":
-            work = self.directory / "mutants" / name
-            write_text(work / "core.v", self.text)
-            proven, words = equivalent(work, self.manifest["top"], limit_s=limit_s)
-            outcome = "equivalent" if proven else "missed"
+            outcome, words = self._explained(text, name, limit_s)
         return Mutant(fault=fault, outcome=outcome, words=words, seconds=time.monotonic() - started)
+
+    def _explained(self, text, name, limit_s):
+        """(outcome, words) of a mutant that passes the vectors of `generate`."""
+        work = self.directory / "mutants" / name
+        write_text(work / "core.v", self.text)
+        proven, _ = equivalent(work, self.manifest["top"], limit_s=limit_s)
+        if proven:
+            return "equivalent", "proven by Yosys"
+        with self._lock:
+            self._more = self._more or self._searched()
+        vectors, steps, seconds = self._more
+        outcome, words = self.run(text, name, vectors=vectors, simulator=SEARCH_SIMULATOR, limit_s=60 + 20 * seconds)
+        if outcome == "missed":
+            return "unobserved", f"no difference in {steps} steps either"
+        return "missed", f"only a longer search sees it: {words}"
+
+    def _searched(self):
+        """Many more windows than `generate` writes, chosen alike: (folder, steps, seconds of the core itself on them)."""
+        model = Model(load_model(self.directory / self.manifest["model"]).parameters)
+        rows, windows = self.manifest["folding"]["rows"], SEARCH_UPDATES // (8 * model.spec.hidden_size)
+        case = default_case(model, rows=rows, seed=SEARCH_SEED, more=windows)
+        folder = self.directory / "mutants" / "search"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_case(folder, self.manifest, case)
+        started = time.monotonic()
+        outcome, words = self.run(self.text, "unchanged", vectors=folder, simulator=SEARCH_SIMULATOR, limit_s=3600)
+        if outcome != "missed":
+            raise ToolError(f"{folder}: the testbench must pass on the core itself: {words}")
+        return folder, case.steps, time.monotonic() - started
 
 
 def equivalent(work, top, *, limit_s):

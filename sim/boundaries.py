@@ -9,6 +9,8 @@ __all__ = ["Boundaries"]
 _WORK = 1 << 21
 """Weights times candidates of a step: some milliseconds."""
 _CANDIDATES = (8, 256)
+_STATES, _PRIME = 1 << 12, (1 << 31) - 1
+"""Words of the codes of h are counted by their rest, so that no size of a layer needs much memory."""
 
 
 class Boundaries:
@@ -17,7 +19,7 @@ class Boundaries:
     A number that is one too great or too small, such as a constant of a table or a bound, changes a result only where a sum
     is next to a rounding boundary, or a value next to the bound of a comparison; random samples are there too rarely. So every
     step is chosen among many by what it comes close to, rarely met boundaries first: each rounding and comparison counts by
-    itself, from either side.
+    itself, from either side. Steps to rarely met codes of h count too: from some of them alone can a boundary be reached.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class Boundaries:
     Attributes
     ----------
     met : int array
-        How often a chosen step came to each boundary.
+        How often a chosen step came to each boundary, and to each word of h's codes.
     """
 
     def __init__(self, model, *, rows):
@@ -49,6 +51,7 @@ class Boundaries:
             ("i * g", codes * codes),
             ("f * c", codes),
             ("x levels", 1 << spec.input_levels),
+            ("h codes", _STATES),
             *(
                 [("output", self._output.least.size)]
                 if self._output
@@ -93,8 +96,14 @@ class Boundaries:
             self._rounding("f * c", f, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.fc_shift),
             *self._levels("x levels", x, p.x_scales),
             *self._of_output(o, signals, sums),
+            self._either("h codes", self._word(signals["h_code"])[:, None], True, False),
         ]
         return np.concatenate([places.reshape(len(x), -1) for places in found], axis=1)
+
+    def _word(self, h_code):
+        """The codes of all units as a number below `_STATES`, another for other codes where units are few."""
+        weights = [pow(1 << self.model.spec.hidden_levels, unit, _PRIME) for unit in range(h_code.shape[1])]
+        return h_code.astype(np.int64) @ np.array(weights) % _PRIME % _STATES
 
     def _of_output(self, o, signals, sums):
         """Those between c and h's code."""

@@ -11,12 +11,12 @@ SEED = 1
 _STEPS = 8
 _LONG = 16
 """A window of at most so many steps is run to its end without a `last`."""
-_UPDATES = 1000
+_UPDATES = 2000
 """Of units, at least; but no more than so many further windows."""
-_MOST_MORE = 25
+_MOST_MORE = 50
 
 
-def default_case(model, *, rows=1):
+def default_case(model, *, rows=1, seed=SEED, more=None):
     """Few windows that reach what single faults of a core change.
 
     Samples about as large as learned scales, then over the whole range, then at its ends, where everything saturates, all of
@@ -28,8 +28,11 @@ def default_case(model, *, rows=1):
     model : mubinn.model.lstm.Model
     rows : int
         Of the folding.
+    seed : int
+    more : int or None
+        Windows after those that are always there; for None as many as give small cores a fair number of steps.
     """
-    spec, rng = model.spec, np.random.default_rng(SEED)
+    spec, rng = model.spec, np.random.default_rng(seed)
     chosen = Boundaries(model, rows=rows)
 
     def window(draw, steps):
@@ -53,8 +56,9 @@ def default_case(model, *, rows=1):
     cases.append(make_case(model, window(normal, _STEPS)[None]))
     if spec.max_steps <= _LONG:
         cases += [missing_last(model, window(normal, spec.max_steps)), make_case(model, window(normal, _STEPS)[None])]
-    # A small core has few codes of h in a step.
-    updates = spec.hidden_size * sum(case.steps for case in cases)
-    more = -(-max(0, _UPDATES - updates) // (spec.hidden_size * min(_STEPS, spec.max_steps)))
-    cases += [make_case(model, window(normal, _STEPS)[None]) for _ in range(min(more, _MOST_MORE))]
+    if more is None:  # a small core has few codes of h in a step
+        updates = spec.hidden_size * sum(case.steps for case in cases)
+        lacking = -(-max(0, _UPDATES - updates) // (spec.hidden_size * min(_STEPS, spec.max_steps)))
+        more = min(lacking, _MOST_MORE)
+    cases += [make_case(model, window(normal, _STEPS)[None]) for _ in range(more)]
     return join(cases)

@@ -3,7 +3,7 @@
 import argparse
 
 import pytest
-from mubinn.build import cli
+from mubinn.build import cli, mutants
 from mubinn.build.bench_mutants import summary
 from mubinn.build.faults import KINDS, Fault, faults
 from mubinn.build.mutants import Harness, Mutant, draw, make_core, plant
@@ -97,13 +97,33 @@ def test_equivalent_and_invalid_mutants_are_told_apart(harness):
     assert broken.outcome == "invalid" and "iverilog failed" in broken.words
 
 
-@pytest.mark.parametrize("outcomes, ok", [("caught caught", True), ("caught missed", False), ("equivalent invalid", False)])
+@pytest.mark.slow
+def test_what_only_a_longer_search_sees_is_missed(harness, monkeypatch):
+    """Of mutants that were not caught; here one is given that would be, so that there is something to see."""
+    monkeypatch.setattr(mutants, "SEARCH_UPDATES", 4000)
+    hold = "  assign hold = pending & flags[1];"
+    text = changed(harness, hold, "  assign hold = pending | flags[1];").planted(harness.text)
+    assert harness.run(text, "902")[0] == "caught"
+    # Yosys gets no time for its proofs: the search alone speaks.
+    outcome, words = harness._explained(text, "902", limit_s=0)
+    assert outcome == "missed" and words.startswith("only a longer search sees it: ")
+    harness.run(harness.text, "903")
+    outcome, words = harness._explained(harness.text, "903", limit_s=0)
+    assert outcome == "unobserved" and words == f"no difference in {harness._more[1]} steps either"
+    assert harness._more[1] > 800
+
+
+@pytest.mark.parametrize(
+    "outcomes, ok",
+    [("caught caught", True), ("caught missed", False), ("equivalent invalid", False), ("caught unobserved", True)],
+)
 def test_a_missed_fault_is_not_ok(outcomes, ok):
     fault = Fault(kind="shift", line=1, before="  a", after="  b")
     found = [Mutant(fault=fault, outcome=outcome, words="", seconds=0.0) for outcome in outcomes.split()]
     figures = summary(argparse.Namespace(core="head", simulator="icarus", seed=1), found)
     assert figures["ok"] is ok and figures["caught"] == outcomes.count("caught") and len(figures["rows"]) == 2
     assert figures["planted"] == outcomes.count("caught") + outcomes.count("missed")
+    assert figures["dropped_unobserved"] == outcomes.count("unobserved")
     assert figures["rows"][0]["line"] == 2 and figures["rows"][0]["before"] == "a"
 
 

@@ -53,6 +53,25 @@ def test_near_is_where_one_more_changes_the_result():
     assert (places == np.where(total == 5, base, np.where(total == 4, base + 1, -1))).all()
 
 
+def test_windows_reach_codes_of_h_that_are_rare():
+    """More of them than as many random samples do, all told apart where units are few."""
+    spec = LstmSpec(input_size=3, hidden_size=3, classes=0, max_steps=8)
+    model, rng = Model(random_parameters(spec, 3)), np.random.default_rng(1)
+    found = Boundaries(model, rows=1)
+
+    def draw(count):
+        return spec.x.quantize(rng.normal(0, 1, (count, 3)))
+
+    def words(windows):
+        codes = model.run(np.stack(windows), record=("h_code",)).h_code.reshape(-1, 3).astype(int)
+        return {tuple(code) for code in codes.tolist()}
+
+    random, reached = words([draw(8) for _ in range(12)]), words([found.window(draw, 8) for _ in range(12)])
+    assert len(reached) > len(random)
+    counts = found.met[found._bases["h codes"] :][: 2 * boundaries._STATES : 2]
+    assert (counts > 0).sum() == len(reached) and counts.sum() == 12 * 8
+
+
 def test_near_an_output_threshold_is_where_h_changes():
     """c at a threshold of h's code, and one below, for a core that compares c; a core that does not has none."""
     model = load_model("eeg-2-2").model()
