@@ -11,6 +11,7 @@ from mubinn.hw.cells import PIPELINED
 from mubinn.hw.codes import value_shape
 from mubinn.hw.head import score_bits
 from mubinn.hw.scaling import scale_of
+from mubinn.hw.shift import is_shift
 from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
 from mubinn.model.folding import SCALINGS, Folding, Schedule
@@ -44,6 +45,8 @@ class ScaleWidths:
         LUT4s of the look-ups before a multiplier, and bits of the adders behind them; 0 where there are none.
     counts : int
         That a multiplier takes at once.
+    shifts : bool
+        Whether all constants are powers of two, so that what chooses a shift stands in a multiplier's place.
     """
 
     operand: int
@@ -52,6 +55,7 @@ class ScaleWidths:
     looked_up: int = 0
     added: int = 0
     counts: int = 1
+    shifts: bool = False
 
     @classmethod
     def of(cls, parameters, scaling):
@@ -62,18 +66,29 @@ class ScaleWidths:
             sizes = {"x": spec.input_size, "h": spec.hidden_size}
             most = max(n << 1 + scale.operand_shift[part] >> 1 for part, n in sizes.items())
             constants = [*scale.gammas.x.ravel(), *scale.gammas.h.ravel()]
-            return cls(operand=signed_bits(-most, most), constant=_width(constants), sum=width)
+            operand, shifts = signed_bits(-most, most), scale.gammas.shifts
+            chosen = _choices(operand, constants) if shifts else 0
+            return cls(operand=operand, constant=_width(constants), sum=width, looked_up=chosen, shifts=shifts)
         alpha, factors = scale._sums[0][0], scale.factors
         terms = [(_width(values), shift) for values, shift in alpha.tables]
+        constants = [*factors.x_betas.ravel(), *factors.h_betas.ravel()]
+        chosen = _choices(len(alpha.o), constants) if factors.shifts else 0
         return cls(
             operand=len(alpha.o),
-            constant=_width([*factors.x_betas.ravel(), *factors.h_betas.ravel()]),
+            constant=_width(constants),
             sum=width,
             # A bit of x or of h is chosen in a LUT4 too.
-            looked_up=sum(bits for bits, _ in terms) + sum(len(chunk) for chunk in alpha.chunks),
+            looked_up=sum(bits for bits, _ in terms) + sum(len(chunk) for chunk in alpha.chunks) + chosen,
+            shifts=factors.shifts,
             added=_added_bits(terms),
             counts=len(factors.x_alphas),
         )
+
+
+def _choices(bits, constants):
+    """LUT4s that choose among shifts of a number of so many bits."""
+    places = {int(c) for c in constants}
+    return (bits + _width(places)) * (len(places) - 1)
 
 
 def _added_bits(terms):
@@ -107,10 +122,10 @@ class Widths:
         self.count = max(spec.input_size, spec.hidden_size).bit_length()
         self.h = _width(codebook(p.h_scales))
         self.score = score_bits(p) if spec.classes else 0
-        self.gates = [_width(codebook(scales, offset)) for scales, offset in zip(p.gate_scales, spec.gate_offsets, strict=True)]
+        self.gates = [_width(gate.values) for gate in p.gates]
         self.cell = _width(codebook(p.cell_scales)) if spec.cell_levels else spec.cell.bits
         self.tanh = _width(spec.cell_table.knots)
-        self.rise = _width([b - a for a, b in pairwise(spec.cell_table.knots)])
+        self.rise = _rise(spec.cell_table)
 
 
 class Area:
@@ -171,16 +186,21 @@ class Area:
     def products(self):
         """[(width of one operand, of the other, how many)] of all multiplications."""
         spec, w = self.spec, self.w
-        found = [(self.scale.operand, self.scale.constant, self.multipliers)]
+        i, f, g, o = spec.gate_kinds
+        found = [(self.scale.operand, self.scale.constant, self.multipliers)] * (not self.scale.shifts)
         if not w.parameters.output_compares:
-            found += [(w.rise, spec.cell_table.segment_bits + 1, 1), (w.gates[3], w.tanh, 1)]
-        if spec.classes:
+            found.append((w.rise, spec.cell_table.segment_bits + 1, 1))
+            found += [(w.gates[3], w.tanh, 1)] * (o != "ternary")
+        if spec.classes and not is_shift(w.parameters.h_scales):
             found.append((spec.head_bits, self.w.h, self.folding.head_mults))
-        if 2 * spec.gate_levels > LOOKUP_BITS:
+        codes = spec.gate_bits
+        if i != "ternary" and ("fixed" in (i, g) or codes[0] + codes[2] > LOOKUP_BITS):
             found.append((w.gates[0], w.gates[2], 1))
-        if not spec.cell_levels or spec.cell_levels + spec.gate_levels > LOOKUP_BITS:
+        if f != "ternary" and (f == "fixed" or not spec.cell_levels or spec.cell_levels + codes[1] > LOOKUP_BITS):
             found.append((w.gates[1], w.cell, 1))
-        return found
+        # A gate that is the table's own value is interpolated.
+        tables = [table for kind, table in zip(spec.gate_kinds, spec.gate_tables, strict=True) if kind == "fixed"]
+        return found + [(_rise(table), table.segment_bits + 1, 1) for table in tables]
 
     def dsps(self):
         """DSP blocks."""
@@ -236,11 +256,14 @@ class Area:
 
     def _units(self, memories):
         spec, s = self.spec, self.s
-        z, levels = spec.z.bits, spec.gate_levels
-        looked_up = 2 * levels <= LOOKUP_BITS
+        z = spec.z.bits
+        i_bits, f_bits, g_bits, _ = spec.gate_bits
+        looked_up = i_bits + g_bits <= LOOKUP_BITS
         bits = self.folding.lanes * s.levels
         ig_bits = 2 * spec.activation_fraction + 3
-        fc = spec.cell_levels + levels if spec.cell_levels else 0
+        fc = spec.cell_levels + f_bits if spec.cell_levels else 0
+        # The second comparator of a ternary gate is as large as the second of levels, which has a constant to choose besides.
+        levels = [{"levels": spec.gate_levels, "ternary": 2, "fixed": 1}[kind] for kind in spec.gate_kinds]
         return {
             "preactivation": {
                 "held": 4 * self.folding.rows * self.scale.sum,
@@ -249,12 +272,12 @@ class Area:
             } | _rom(memories["bias"]),
             "activation": {
                 # The first level is a bit of z or nearly so; from the third on thresholds are looked up, each by more bits.
-                "compare": 4 * z * (levels - 1),
-                "tables": 4 * z * (levels - 1) * (levels - 2) // 2,
+                "compare": z * sum(n - 1 for n in levels),
+                "tables": z * sum((n - 1) * (n - 2) // 2 for n in levels),
             },
             "cell_state": {
                 "cell": spec.cell.bits,
-                "tables": ig_bits * (2 ** max(0, 2 * levels - 4) if looked_up else 2),
+                "tables": ig_bits * (2 ** max(0, i_bits + g_bits - 4) if looked_up else 2),
                 "codes": spec.cell_levels * spec.cell.bits + (ig_bits * 2 ** max(0, fc - 4) if fc and fc <= LOOKUP_BITS else 0),
             } | _ram(memories["cell_state"], self.family),
             "store": {"lanes": self.folding.lanes, "planes": bits} | _ram(memories["store"], self.family),
@@ -262,7 +285,7 @@ class Area:
 
     def _output(self):
         """From c to h's code."""
-        spec, levels = self.spec, self.spec.gate_levels
+        spec, levels = self.spec, self.spec.gate_bits[3]
         if self.w.parameters.output_compares:
             # A threshold's bits are looked up by o's code and the levels before.
             tables = sum(2 ** max(0, levels + level - 4) for level in range(spec.hidden_levels))
@@ -286,7 +309,7 @@ class Area:
                 "units": _bits(spec.hidden_size),
                 "parts": len(s.parts) - 1,
             },
-            "top": {"flags": spec.gate_levels, "classes": min(1, spec.classes), "h": self.w.h},
+            "top": {"flags": spec.gate_bits[3], "classes": min(1, spec.classes), "h": self.w.h},
             "bytes": {"result": result, "sample": spec.x.bits},
         }
         if spec.classes:
@@ -294,6 +317,11 @@ class Area:
         else:
             ends["buffer"] = {"depth": _bits(3 * self.folding.rows)} | _ram(memories["buffer"], self.family)
         return ends
+
+
+def _rise(table):
+    """Bits of the difference of two knots."""
+    return _width([b - a for a, b in pairwise(table.knots)])
 
 
 def _bits(count):

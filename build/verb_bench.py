@@ -11,6 +11,7 @@ VERBS = {
     "folding": "LUTs, block RAMs, multipliers and cycles of a core, predicted and placed",
     "popcount": "LUTs of a dot product of bits on each FPGA family",
     "scaling": "size of either way of scaling on FPGA families",
+    "systems": "the papers' systems as cores, side by side",
     "gates": "netlists after Yosys, with the chip's cells, against the golden model",
     "mutants": "faults planted in the Verilog, and how many the generated testbench finds",
     "equality": "golden model against the circuit on random specs",

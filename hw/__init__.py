@@ -1,6 +1,6 @@
 """Components in Amaranth. `Lstm` is the whole core; its parts are usable alone."""
 
-from .activation import Activation, Staircase
+from .activation import Activation, Staircase, TernaryStaircase
 from .cell import Cell
 from .distributed import DistributedDot, Tables, TableWriter
 from .dots import DotProducts
@@ -34,6 +34,7 @@ __all__ = [
     "TableWriter",
     "Tables",
     "TernaryProduct",
+    "TernaryStaircase",
     "XnorDot",
     "XnorProduct",
 ]

@@ -1,15 +1,17 @@
-"""Activation of the gates: sigma or tanh and the level encoder in one, as comparators."""
+"""Activation of the gates: sigma or tanh and the code in one, as comparators, or the table itself."""
 
-from amaranth import Cat, Module, signed, unsigned
+from amaranth import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from mubinn.model.tables import gate_thresholds
 
 from .cells import PIPELINED
 from .comparators import compared
+from .delay import Delay
 from .layouts import gates, pulse
+from .table import PiecewiseLinear
 
-__all__ = ["Activation", "Staircase"]
+__all__ = ["Activation", "Staircase", "TernaryStaircase", "activation_of"]
 
 
 class Staircase(wiring.Component):
@@ -45,6 +47,41 @@ class Staircase(wiring.Component):
         return m
 
 
+class TernaryStaircase(wiring.Component):
+    """Code of a ternary gate, its number of halves, by two comparators: does sigma reach 1/4, does it reach 3/4.
+
+    One code a cycle, one cycle later.
+
+    Parameters
+    ----------
+    gate : mubinn.model.gates.Gate
+
+    Members
+    -------
+    i : In(stream of signed, the table's input)
+    o : Out(stream of the code, 0 to 2)
+    """
+
+    latency = 1
+
+    def __init__(self, gate):
+        self.gate = gate
+        super().__init__({"i": In(pulse(signed(gate.table.input.bits))), "o": Out(pulse(unsigned(gate.bits)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        quarter, three_quarters = (self.i.payload >= least for least in self.gate.ternary_thresholds)
+        m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(Cat(quarter & ~three_quarters, three_quarters))]
+        return m
+
+
+def activation_of(gate, *, family="generic"):
+    """The component that makes the code of a gate: Staircase, TernaryStaircase, or PiecewiseLinear, whose value is the code."""
+    if gate.kind == "fixed":
+        return PiecewiseLinear(gate.table, family=family)
+    return TernaryStaircase(gate) if gate.kind == "ternary" else Staircase(gate.table, gate.scales, gate.offset, family=family)
+
+
 class Activation(wiring.Component):
     """Codes of a unit's four gates from its pre-activations.
 
@@ -53,35 +90,50 @@ class Activation(wiring.Component):
     Parameters
     ----------
     spec : LstmSpec
-    gate_scales : int array [4, gate_levels]
+    gate_formats : sequence of 4 mubinn.model.gates.Gate
 
     Members
     -------
     i : In(stream of z [4])
-    o : Out(stream of codes [4])
+    o : Out(stream of codes [4], each as wide as the widest)
     """
 
-    def __init__(self, spec, gate_scales, *, family="generic"):
-        self.stairs = [
-            Staircase(table, [int(s) for s in scales], offset, family=family)
-            for table, scales, offset in zip(spec.gate_tables, gate_scales, spec.gate_offsets, strict=True)
-        ]
-        self.latency = self.stairs[0].latency
+    def __init__(self, spec, gate_formats, *, family="generic"):
+        self.bits = spec.gate_bits
+        self.parts = [activation_of(gate, family=family) for gate in gate_formats]
+        self.latency = max(part.latency for part in self.parts)
         super().__init__(
             {
                 "i": In(pulse(gates(signed(spec.z.bits)))),
-                "o": Out(pulse(gates(unsigned(spec.gate_levels)))),
+                "o": Out(pulse(gates(unsigned(max(spec.gate_bits))))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        for gate, stairs in enumerate(self.stairs):
-            m.submodules[f"gate_{gate}"] = stairs
+        for gate, part in enumerate(self.parts):
+            m.submodules[f"gate_{gate}"] = part
             m.d.comb += [
-                stairs.i.valid.eq(self.i.valid),
-                stairs.i.payload.eq(self.i.p[gate]),
-                self.o.p[gate].eq(stairs.o.payload),
+                part.i.valid.eq(self.i.valid),
+                part.i.payload.eq(self.i.p[gate]),
+                self.o.p[gate].eq(self._late(m, f"wait_{gate}", self.latency - part.latency, self._code(m, gate))),
             ]
-        m.d.comb += self.o.valid.eq(self.stairs[0].o.valid)
+        slowest = next(part for part in self.parts if part.latency == self.latency)
+        m.d.comb += self.o.valid.eq(slowest.o.valid)
         return m
+
+    def _code(self, m, gate):
+        payload = self.parts[gate].o.payload
+        if not payload.shape().signed:
+            return payload
+        code = Signal(self.bits[gate], name=f"code_{gate}")  # the sign of a value goes as far as its code, and no further
+        m.d.comb += code.eq(payload)
+        return code
+
+    def _late(self, m, name, cycles, code):
+        """The code of a gate that is done sooner than others."""
+        if not cycles:
+            return code
+        m.submodules[name] = wait = Delay(len(code), cycles)
+        m.d.comb += wait.i.eq(code)
+        return wait.o

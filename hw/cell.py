@@ -4,16 +4,17 @@ from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from mubinn.model.binarize import codebook
 from mubinn.model.spec import GATES
 
 from .cells import PIPELINED
-from .codes import decoded
+from .codes import decoded, gate_value
 from .delay import Delay, handed_on
 from .encoder import Encoder
 from .layouts import gates, pulse
-from .multiplier import registered_product
 from .preactivation import saturated
-from .product import XnorProduct
+from .product import LOOKUP_BITS, XnorProduct
+from .ternary import product_by_gate
 
 __all__ = ["LUT_RAM_UNITS", "Cell"]
 
@@ -25,13 +26,14 @@ class Cell(wiring.Component):
     """State of every unit, one unit after another in a fixed round.
 
     Products and sum are exact, one rounding half up, then saturation. In a window's first step the old c is exact zero.
-    With `cell_levels` the memory holds c's code and both products are XNOR products; else f * c takes one multiplier.
-    One unit a cycle, `latency` cycles later; the same unit may come again after `latency` + 1 cycles.
+    Gates of levels: i * g is an XNOR product, and so is f * c where c has `cell_levels`, whose code the memory holds then; else
+    it takes one multiplier. What a ternary gate multiplies is cleared, passed, or shifted. One unit a cycle, `latency` cycles
+    later; the same unit may come again after `latency` + 1 cycles.
 
     Parameters
     ----------
     spec : LstmSpec
-    gate_scales : int array [4, gate_levels]
+    gate_formats : sequence of 4 mubinn.model.gates.Gate
     cell_scales : int array [cell_levels] or None
     family : str
         Where an adder deserves a register of its own (`PIPELINED`), the memory has one behind it, and a small one is read at
@@ -39,19 +41,18 @@ class Cell(wiring.Component):
 
     Members
     -------
-    i : In(stream of codes [4], first: the step is its window's first)
+    i : In(stream of codes [4], each as wide as the widest, first: the step is its window's first)
     o : Out(stream of c in the format spec.cell, decoded)
     """
 
-    def __init__(self, spec, *, gate_scales, cell_scales=None, family="generic"):
+    def __init__(self, spec, *, gate_formats, cell_scales=None, family="generic"):
         self.spec, self.cell_scales, self.family = spec, cell_scales, family
-        self.gate_scales = dict(zip(GATES, gate_scales, strict=True))
-        self.offsets = dict(zip(GATES, spec.gate_offsets, strict=True))
+        self.gates = dict(zip(GATES, gate_formats, strict=True))
         # Block RAM gives its word too late for a multiplier behind it: units wait until it stands in a register.
         self.reads_at_once = family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
         self.front_stages = (1 if self.reads_at_once else 2) if family in PIPELINED else 0
         self.latency = 4 + self.front_stages + max(0, spec.cell_levels - 1)
-        unit = data.StructLayout({"codes": gates(unsigned(spec.gate_levels)), "first": 1})
+        unit = data.StructLayout({"codes": gates(unsigned(max(spec.gate_bits))), "first": 1})
         super().__init__({"i": In(pulse(unit)), "o": Out(pulse(signed(spec.cell.bits)))})
 
     def elaborate(self, platform):
@@ -78,21 +79,14 @@ class Cell(wiring.Component):
             m.d.comb += before.eq(read.data)
         code = dict(zip(GATES, front.o.codes, strict=True))
 
-        # 1: i * g with the rounding term inside; operands of f * c.
-        half = 1 << spec.cell_shift >> 1
-        ig = XnorProduct(
-            self.gate_scales["i"], self.gate_scales["g"], a_offset=self.offsets["i"], constant=half, shift=spec.ig_shift
-        )
-        m.submodules.ig = ig
-        m.d.comb += [ig.i.valid.eq(front_valid.o), ig.i.p.a.eq(code["i"]), ig.i.p.b.eq(code["g"])]
+        # 1 and 2: the products, i * g with the rounding term.
         first = Signal()
         m.d.sync += first.eq(front.o.first)
-        ig_later = Signal.like(ig.o.payload)
-        m.d.sync += ig_later.eq(ig.o.payload)
-        fc = self._forget(m, platform, code["f"], before, front.o.first, first, ig_bits=len(ig_later))
+        ig = self._input(m, platform, front_valid.o, code["i"], code["g"])
+        fc = self._forget(m, platform, code["f"], before, front.o.first, first, ig_bits=len(ig))
         # 3: the sum. 4: saturation.
-        total = Signal(signed(max(len(fc), len(ig_later)) + 1))
-        m.d.sync += total.eq(fc + ig_later)
+        total = Signal(signed(max(len(fc), len(ig)) + 1))
+        m.d.sync += total.eq(fc + ig)
         c = saturated(total >> spec.cell_shift, spec.cell.bits)
         if spec.cell_levels:
             fixed = Signal(signed(spec.cell.bits))
@@ -125,18 +119,35 @@ class Cell(wiring.Component):
         if ahead is not None:
             m.d.comb += ahead.eq(later)
 
+    def _input(self, m, platform, valid, i_code, g_code):
+        """i * g and half a unit of c, at the sum's binary point."""
+        spec, i, g = self.spec, self.gates["i"], self.gates["g"]
+        half = 1 << spec.cell_shift >> 1
+        if "fixed" in (i.kind, g.kind) or not _looked_up(i, g.bits):
+            g_now = gate_value(m, g_code, g, name="g_now")
+            return product_by_gate(m, platform, i, i_code, g_now, name="i_times_g", shift=spec.ig_shift) + half
+        m.submodules.ig = ig = XnorProduct(i.values, g.values, constant=half, shift=spec.ig_shift)
+        m.d.comb += [ig.i.valid.eq(valid), ig.i.p.a.eq(i_code), ig.i.p.b.eq(g_code)]
+        ig_later = Signal.like(ig.o.payload)
+        m.d.sync += ig_later.eq(ig.o.payload)
+        return ig_later
+
     def _forget(self, m, platform, f_code, stored, first_now, first, *, ig_bits):
-        """Stages 1 and 2: f * c at the sum's binary point, zero in a window's first step."""
-        spec = self.spec
-        if spec.cell_levels:
-            fc = XnorProduct(self.gate_scales["f"], self.cell_scales, a_offset=self.offsets["f"], shift=spec.fc_shift)
-            m.submodules.fc = fc
+        """f * c at the sum's binary point, zero in a window's first step."""
+        spec, f = self.spec, self.gates["f"]
+        if spec.cell_levels and f.kind != "fixed" and _looked_up(f, spec.cell_levels):
+            m.submodules.fc = fc = XnorProduct(f.values, codebook(self.cell_scales), shift=spec.fc_shift)
             m.d.comb += [fc.i.p.a.eq(f_code), fc.i.p.b.eq(stored)]
             result = Signal.like(fc.o.payload, name="fc_later")
             m.d.sync += result.eq(Mux(first, 0, fc.o.payload))
             return result
-        f_now = decoded(m, f_code, self.gate_scales["f"], self.offsets["f"], name="f_now")
-        before = Signal.like(stored, name="c_before")
-        m.d.comb += before.eq(Mux(first_now, 0, stored))
-        joins = max(len(f_now) + len(before) + spec.fc_shift, ig_bits) + 1
-        return registered_product(m, platform, f_now, before, name="f_times_c", joins=joins) << spec.fc_shift
+        value = decoded(m, stored, self.cell_scales, name="c_value") if spec.cell_levels else stored
+        before = Signal.like(value, name="c_before")
+        m.d.comb += before.eq(Mux(first_now, 0, value))
+        return product_by_gate(m, platform, f, f_code, before, name="f_times_c", least=ig_bits, shift=spec.fc_shift)
+
+
+def _looked_up(gate, bits):
+    """Whether a gate's product with another code is made of the codes alone. (Level gates have a multiplier of their own behind
+    long codes.)"""
+    return gate.kind == "levels" or gate.bits + bits <= LOOKUP_BITS

@@ -4,7 +4,9 @@ from amaranth import Const, Shape, Signal, signed
 from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
 
-__all__ = ["decoded", "lookup", "value_shape"]
+LOOKUP_LEVELS = 6
+
+__all__ = ["decoded", "gate_value", "lookup", "value_shape"]
 
 
 def value_shape(values):
@@ -39,6 +41,22 @@ def lookup(m, index, values, *, name, shape=None):
     return result
 
 
-def decoded(m, code, scales, offset=0, *, name, shift=0):
-    """Number that a code stands for, offset + sum(scale_i * s_i), shifted left by `shift` bits."""
-    return lookup(m, code, codebook(scales, offset) << shift, name=name)
+def decoded(m, code, scales, offset=0, *, name):
+    """Number that a code stands for, offset + sum(scale_i * s_i).
+
+    A look-up; of many levels the sum of two, which are a LUT4 a bit each.
+    """
+    if len(scales) <= LOOKUP_LEVELS:
+        return lookup(m, code, codebook(scales, offset), name=name)
+    middle = len(scales) // 2
+    low = decoded(m, code[:middle], scales[:middle], offset, name=f"{name}_low")
+    high = decoded(m, code[middle:], scales[middle:], name=f"{name}_high")
+    result = Signal(value_shape(codebook(scales, offset)), name=name)
+    m.d.comb += result.eq(low + high)
+    return result
+
+
+def gate_value(m, code, gate, *, name):
+    """Number that the code of a `mubinn.model.gates.Gate` stands for."""
+    code = code[: gate.bits]
+    return code.as_signed() if gate.kind == "fixed" else lookup(m, code, gate.values, name=name)

@@ -3,7 +3,7 @@
 import operator
 
 import numpy as np
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from mubinn.model.binarize import codebook
@@ -16,6 +16,7 @@ from .greatest import Greatest
 from .layouts import Flags, pulse, result, tagged
 from .multiplier import registered_product
 from .rom import Rom
+from .shift import is_shift
 
 __all__ = ["Head", "score_bits"]
 
@@ -46,7 +47,7 @@ class Head(wiring.Component):
 
     Members
     -------
-    i : In(stream of h: decoded, flags)
+    i : In(stream of h: decoded, or its code where all its scales are powers of two, flags)
     o : Out(stream of label, error, scores)
         The payload stays until the next window's.
     """
@@ -57,7 +58,10 @@ class Head(wiring.Component):
         if not 1 <= self.mults <= spec.classes:
             raise ValueError(f"mults must be 1 to {spec.classes}, not {mults}")
         self.beats = -(-spec.classes // self.mults)
-        self.h_shape = value_shape(codebook(parameters.h_scales))
+        # Then products with a weight are shifts and additions.
+        self.takes_codes = is_shift(parameters.h_scales)
+        decoded = value_shape(codebook(parameters.h_scales))
+        self.h_shape, self.value_bits = unsigned(spec.hidden_levels) if self.takes_codes else decoded, decoded.width
         self.score_bits = score_bits(parameters)
         # A word has the classes of a beat, lowest first; a unit's beats follow each other.
         beats = self._in_beats(parameters.head_weight.T)
@@ -139,6 +143,20 @@ class Head(wiring.Component):
         in_order = [score for beat in zip(*lanes, strict=True) for score in beat]
         return in_order[: self.parameters.spec.classes]
 
+    def _sum_of_shifts(self, m, code, weight, bits, *, name):
+        """h * weight of two cycles ago: every level adds the weight, shifted, or takes it away."""
+        product = Signal(signed(bits), name=f"{name}_product", reset_less=True)
+        signs = Signal(len(code), name=f"{name}_code", reset_less=True)
+        operand = Signal(signed(len(weight)), name=f"{name}_weight", reset_less=True)
+        m.d.sync += [signs.eq(code), operand.eq(weight)]
+        total = Const(0, signed(1))
+        for sign, scale in zip(signs, self.parameters.h_scales.tolist(), strict=True):
+            if scale:
+                term = operand << scale.bit_length() - 1
+                total = total + Mux(sign, term, -term)
+        m.d.sync += product.eq(total)
+        return product
+
     def _word(self):
         return data.ArrayLayout(signed(self.parameters.spec.head_bits), self.mults)
 
@@ -146,7 +164,11 @@ class Head(wiring.Component):
         """Product of h and a weight; the bias joins the first unit's."""
         bias_now = lookup(m, at.k, biases, name=f"bias_now{name}")
         bias = Signal.like(bias_now, name=f"bias{name}", reset_less=True)
-        term = Signal(signed(max(len(h) + len(weight), len(bias)) + 1), name=f"term{name}", reset_less=True)
-        product = registered_product(m, platform, h, weight, name=f"term{name}", joins=len(term))
+        bits = self.value_bits + len(weight)
+        term = Signal(signed(max(bits, len(bias)) + 1), name=f"term{name}", reset_less=True)
+        if self.takes_codes:
+            product = self._sum_of_shifts(m, h, weight, bits, name=f"term{name}")
+        else:
+            product = registered_product(m, platform, h, weight, name=f"term{name}", joins=len(term))
         m.d.sync += [bias.eq(Mux(at.opens, bias_now, 0)), term.eq(product + bias)]
         return term

@@ -75,16 +75,16 @@ class Lstm(wiring.Component):
         self.preactivation = PreActivation(
             schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales, family=family
         )
-        self.activation = Activation(spec, p.gate_scales, family=family)
-        self.cell_state = Cell(spec, gate_scales=p.gate_scales, cell_scales=p.cell_scales, family=family)
+        self.activation = Activation(spec, p.gates, family=family)
+        self.cell_state = Cell(spec, gate_formats=p.gates, cell_scales=p.cell_scales, family=family)
         self.hidden_code = self.tanh_c = self.output_product = self.h_encoder = None
         if p.output_compares:
-            self.hidden_code = OutputStairs(spec, p.gate_scales[3], p.h_scales, family=family)
+            self.hidden_code = OutputStairs(spec, p.gates[3], p.h_scales, family=family)
             self.output_parts = (self.hidden_code,)
         else:
             # What takes tanh(c) and h next are registers, or the store.
             self.tanh_c = PiecewiseLinear(spec.cell_table, family=family, registered=family in PIPELINED)
-            self.output_product = OutputProduct(spec, p.gate_scales[3])
+            self.output_product = OutputProduct(spec, p.gates[3])
             self.h_encoder = Encoder(spec.h_bits, p.h_scales, registered=False)
             self.output_parts = (self.tanh_c, self.output_product, self.h_encoder)
         self.head = Head(p, mults=self.schedule.folding.head_mults, family=family) if spec.classes else None
@@ -226,14 +226,14 @@ class Lstm(wiring.Component):
 
     def _output(self, m, o_code, flags):
         """From c to h's code: o's code comes as many cycles before c as the cell takes, `flags` with c. Returns h's flags."""
-        spec, c = self.spec, self.cell_state.o
+        o_bits, c = self.spec.gate_bits[3], self.cell_state.o
         if self.hidden_code is not None:
             stairs = self.hidden_code
             wiring.connect(m, c, stairs.i)
-            m.d.comb += stairs.next_o.eq(self._delayed(m, "beside_c", spec.gate_levels, self.cell_state.latency - 1, o_code))
+            m.d.comb += stairs.next_o.eq(self._delayed(m, "beside_c", o_bits, self.cell_state.latency - 1, o_code))
             return self._delayed(m, "flags_h", Flags, stairs.latency, flags)
         wiring.connect(m, c, self.tanh_c.i)
-        beside = self._delayed(m, "beside_c", spec.gate_levels, self.cell_state.latency + self.tanh_c.latency, o_code)
+        beside = self._delayed(m, "beside_c", o_bits, self.cell_state.latency + self.tanh_c.latency, o_code)
         m.d.comb += [
             self.output_product.i.valid.eq(self.tanh_c.o.valid),
             self.output_product.i.p.o.eq(beside),
@@ -273,7 +273,7 @@ class Lstm(wiring.Component):
         pending = Signal()
         m.d.comb += [
             head.i.valid.eq(self.h_code.valid),
-            head.i.p.h.eq(h),
+            head.i.p.h.eq(self.h_code.payload if head.takes_codes else h),
             head.i.p.flags.eq(flags),
             self.sequencer.hold.eq(pending & self.intake.flags.last),
             self.o.p.eq(head.o.p),

@@ -6,12 +6,12 @@ from amaranth.lib.wiring import In, Out
 from mubinn.model.tables import output_thresholds
 
 from .cells import PIPELINED
-from .codes import decoded, value_shape
+from .codes import value_shape
 from .comparators import compared, least_of
 from .delay import handed_on
 from .layouts import pulse
-from .multiplier import registered_product
 from .preactivation import saturated
+from .ternary import product_by_gate
 
 __all__ = ["OutputProduct", "OutputStairs"]
 
@@ -24,8 +24,8 @@ class OutputProduct(wiring.Component):
     Parameters
     ----------
     spec : LstmSpec
-    o_scales : int array [gate_levels]
-        Scales of the output gate.
+    gate : mubinn.model.gates.Gate
+        The output gate.
 
     Members
     -------
@@ -35,16 +35,15 @@ class OutputProduct(wiring.Component):
 
     latency = 3
 
-    def __init__(self, spec, o_scales):
-        self.spec, self.o_scales = spec, o_scales
-        operands = data.StructLayout({"o": unsigned(spec.gate_levels), "tanh_c": value_shape(spec.cell_table.knots)})
+    def __init__(self, spec, gate):
+        self.spec, self.gate = spec, gate
+        operands = data.StructLayout({"o": unsigned(gate.bits), "tanh_c": value_shape(spec.cell_table.knots)})
         super().__init__({"i": In(pulse(operands)), "o": Out(pulse(signed(spec.h_bits)))})
 
     def elaborate(self, platform):
         m = Module()
         spec = self.spec
-        o_now = decoded(m, self.i.p.o, self.o_scales, spec.gate_offsets[3], name="o_now")
-        product = registered_product(m, platform, o_now, self.i.p.tanh_c, name="o_times_tanh_c")  # its sum has bits to spare
+        product = product_by_gate(m, platform, self.gate, self.i.p.o, self.i.p.tanh_c, name="o_times_tanh_c")
         half = 1 << spec.h_shift_down >> 1
         m.d.sync += self.o.payload.eq(saturated(product + half >> spec.h_shift_down, spec.h_bits))
         valid = [self.i.valid, Signal(name="valid_0"), Signal(name="valid_1"), self.o.valid]
@@ -63,8 +62,8 @@ class OutputStairs(wiring.Component):
     Parameters
     ----------
     spec : LstmSpec
-    o_scales : int array [gate_levels]
-        Scales of the output gate.
+    gate : mubinn.model.gates.Gate
+        The output gate.
     h_scales : int array [hidden_levels]
     family : str
 
@@ -76,12 +75,12 @@ class OutputStairs(wiring.Component):
     o : Out(stream of h's code)
     """
 
-    def __init__(self, spec, o_scales, h_scales, *, family="generic"):
-        self.spec, self.thresholds = spec, output_thresholds(spec, o_scales, h_scales)
+    def __init__(self, spec, gate, h_scales, *, family="generic"):
+        self.spec, self.thresholds = spec, output_thresholds(spec, gate.values, h_scales)
         self.choice_stages = int(family in PIPELINED)
         self.latency = (len(self.thresholds) - 1) * (1 + self.choice_stages)
         members = {"i": In(pulse(signed(spec.cell.bits))), "o": Out(pulse(unsigned(spec.hidden_levels)))}
-        super().__init__({"next_o": In(spec.gate_levels)} | members)
+        super().__init__({"next_o": In(gate.bits)} | members)
 
     def elaborate(self, platform):
         m = Module()

@@ -11,6 +11,7 @@ from .codes import lookup
 from .delay import Delay
 from .multiplier import registered_product
 from .scale_turns import ScaleTurns
+from .shift import chosen_shift, is_shift, shifted
 
 __all__ = ["Gammas", "Scale"]
 
@@ -35,6 +36,11 @@ class Gammas:
             padded.append(gamma)
         return cls(*padded)
 
+    @property
+    def shifts(self):
+        """Whether no product with a gamma needs a multiplier."""
+        return is_shift([*self.x.ravel(), *self.h.ravel()])
+
     def sum_bits(self, spec):
         """Width of any sum over x and h at the accumulator's binary point."""
         x = self.x.sum(axis=(1, 2)) * spec.input_size << spec.x_shift
@@ -46,8 +52,8 @@ class Gammas:
 class Scale(ScaleTurns):
     """Sums gamma_ij * (2 * count_ij - n) of every gate row of a group over all planes, x part and h part.
 
-    A product of every count: `2 * levels * weight_levels` of a gate row. The latency from the last h batch to `o` is
-    schedule.batch_cycles + 2 cycles; what batches and sums are, `ScaleTurns` says.
+    A product of every count: `2 * levels * weight_levels` of a gate row, a shift where all gammas are powers of two. The
+    latency from the last h batch to `o` is schedule.batch_cycles + 2 cycles; what batches and sums are, `ScaleTurns` says.
 
     Parameters
     ----------
@@ -88,10 +94,16 @@ class Scale(ScaleTurns):
         spec, name = self.schedule.spec, f"{slot}_{lane}"
         gammas = {"x": self.gammas.x, "h": self.gammas.h}
         constants = self._constants(slot, lane, lambda part, row, plane, level: gammas[part][row % 4, plane, level])
-        gamma = lookup(m, index, constants, name=f"gamma_{name}")
+        shifts = self.gammas.shifts
+        if shifts:
+            gamma, distinct = chosen_shift(m, index, constants, name=f"shift_{name}")
+        else:
+            gamma = lookup(m, index, constants, name=f"gamma_{name}")
         # 2 * count - n: the agreeing pairs less the disagreeing ones. Zeros are left out only where n is even.
         most = {part: n << 1 + self.operand_shift[part] >> 1 for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
         dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
         m.d.comb += dot.eq(Mux(masked, 0, agreeing) - Mux(masked, 0, Mux(is_h, most["h"], most["x"])))
         operands = [self._front(m, value, f"{what}_{name}") for what, value in (("dot", dot), ("gamma", gamma))]
+        if shifts:
+            return shifted(m, *operands, distinct, name=f"scaled_{name}")
         return registered_product(m, platform, *operands, name=f"scaled_{name}", joins=self.sum_shape.width - self.common)

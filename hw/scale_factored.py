@@ -11,6 +11,7 @@ from .codes import lookup
 from .delay import handed_on
 from .multiplier import registered_product
 from .scale_turns import ScaleTurns
+from .shift import chosen_shift, is_shift, shifted
 
 __all__ = ["FactoredScale", "Factors"]
 
@@ -34,6 +35,11 @@ class Factors:
         alphas = [np.pad(a, (0, schedule.levels - len(a))) for a in (parameters.x_scales, parameters.h_scales)]
         return cls(*alphas, parameters.wx_scales, parameters.wh_scales)
 
+    @property
+    def shifts(self):
+        """Whether no product with a beta needs a multiplier."""
+        return is_shift([*self.x_betas.ravel(), *self.h_betas.ravel()])
+
     def sum_bits(self, spec):
         """Width of any sum over x and h at the accumulator's binary point."""
         x = self.x_betas.sum(axis=1) * self.x_alphas.sum() * spec.input_size << spec.x_shift
@@ -46,8 +52,8 @@ class FactoredScale(ScaleTurns):
     """Sums beta_j * u_j, u_j = sum of alpha_i * (2 * count_ij - n), of every gate row of a group, x part and h part: the same
     sums as `Scale`.
 
-    A product of every weight plane: `2 * weight_levels` of a gate row. The latency from the last h batch to `o` is
-    schedule.batch_cycles + 2 + AlphaSum's; what batches and sums are, `ScaleTurns` says.
+    A product of every weight plane: `2 * weight_levels` of a gate row, a shift where all betas are powers of two. The latency
+    from the last h batch to `o` is schedule.batch_cycles + 2 + AlphaSum's; what batches and sums are, `ScaleTurns` says.
 
     Parameters
     ----------
@@ -102,6 +108,9 @@ class FactoredScale(ScaleTurns):
         ]
         betas = {"x": self.factors.x_betas, "h": self.factors.h_betas}
         constants = self._constants(slot, lane, lambda part, row, plane, item: betas[part][row % 4, plane])
+        if self.factors.shifts:
+            choice, distinct = chosen_shift(m, index, constants, name=f"shift_{name}")
+            return shifted(m, alpha.o, choice, distinct, name=f"scaled_{name}")
         beta_now = lookup(m, index, constants, name=f"beta_now_{name}")
         joins = self.sum_shape.width - self.common
         return registered_product(m, platform, alpha.o, beta_now, name=f"scaled_{name}", joins=joins)

@@ -1,12 +1,14 @@
-"""Product of a ternary gate: a code of half-units times a number, without a multiplier."""
+"""Product of a gate and a number: of a ternary gate without a multiplier."""
 
-from amaranth import Module, Mux, signed, unsigned
+from amaranth import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .codes import gate_value
 from .layouts import pulse
+from .multiplier import registered_product
 
-__all__ = ["TernaryProduct"]
+__all__ = ["TernaryProduct", "product_by_gate"]
 
 
 class TernaryProduct(wiring.Component):
@@ -44,3 +46,33 @@ class TernaryProduct(wiring.Component):
             self.o.valid.eq(self.i.valid),
         ]
         return m
+
+
+def product_by_gate(m, platform, gate, code, value, *, name, shift=0, least=0):
+    """gate * value of two cycles ago, at the sum of both binary points.
+
+    Parameters
+    ----------
+    m : Module
+    platform : Fabric or None
+    gate : mubinn.model.gates.Gate
+    code : Value
+    value : Value, signed
+    name : str
+        Such as f_times_c.
+    shift : int
+        Left shift of the product.
+    least : int
+        Bits of what the product is added to.
+    """
+    value = Value.cast(value)
+    if gate.kind == "ternary":
+        m.submodules[f"{name}_product"] = product = TernaryProduct(len(value))
+        later = Signal.like(product.o.payload, name=f"{name}_later")
+        m.d.comb += [product.i.p.code.eq(code), product.i.p.value.eq(value)]
+        m.d.sync += later.eq(product.o.payload)
+        return later << gate.table.fraction - 1 + shift
+    gate_name, _, _ = name.partition("_")
+    now = gate_value(m, code, gate, name=f"{gate_name}_now")
+    joins = max(len(now) + len(value) + shift, least) + 1
+    return registered_product(m, platform, now, value, name=name, joins=joins) << shift

@@ -26,7 +26,7 @@ from .zoo import MODELS, model_path
 __all__ = ["FORMAT_VERSION", "PRESETS", "ArtifactError", "ModelFile", "Preprocess", "load_model", "save_model"]
 
 FORMAT_VERSION = 1
-PRESETS = ("fp", "mubinn2")
+PRESETS = ("fp", "b_lstm", "mubinn1", "mubinn2", "qlrl")
 FLOAT = "float."
 FIELDS = ("format_version", "preset", "spec", "preprocess", "float_pool", "card", "sha256")
 
@@ -127,7 +127,7 @@ class ModelFile:
 
     def __post_init__(self):
         if self.preset not in PRESETS:
-            raise ArtifactError(f"preset must be {' or '.join(PRESETS)}, not {self.preset!r}")
+            raise ArtifactError(f"preset must be {', '.join(PRESETS[:-1])} or {PRESETS[-1]}, not {self.preset!r}")
         if (self.preset == "fp") != (self.parameters is None):
             raise ArtifactError("parameters must be there for every preset but fp, and only there")
         if self.preset == "fp" and self.float_weights is None:

@@ -13,7 +13,6 @@ from .binarize import codebook, encode
 from .fixed import saturate, shift_half_up
 from .parameters import Parameters
 from .spec import GATES
-from .tables import gate_codes
 
 __all__ = ["TRACE_NAMES", "Model", "State", "Trace"]
 
@@ -39,8 +38,9 @@ class Trace:
     """Results of `Model.run` on N windows of T steps.
 
     scores : int64 [N, classes], label : int64 [N] (None without a head). The recorded arrays by name, None if not asked for:
-    x_code uint8 [N, T, input_size]; z int64 [N, T, 4, hidden_size]; gate_code uint8 [N, T, 4, hidden_size]; and, each
-    [N, T, hidden_size], c, tanh_c, h_raw, h (int64) and h_code (uint8). Gates in the order of GATES.
+    x_code uint8 [N, T, input_size]; z int64 [N, T, 4, hidden_size]; gate_code uint8 [N, T, 4, hidden_size], uint16 where a gate
+    is plain fixed point; and, each [N, T, hidden_size], c, tanh_c, h_raw, h (int64) and h_code (uint8). Gates in the order of
+    GATES.
     """
 
     scores: np.ndarray | None = None
@@ -134,17 +134,12 @@ class Model:
     def _constants(self):
         """Decoded weights with their shifts, transposed for BLAS, and the staircase of every gate."""
         p, spec = self.parameters, self.spec
-        codes, values = [], []
-        for gate, (table, offset) in enumerate(zip(spec.gate_tables, spec.gate_offsets, strict=True)):
-            stairs = gate_codes(table, p.gate_scales[gate], offset)
-            codes.append(stairs)
-            values.append(codebook(p.gate_scales[gate], offset)[stairs])
         return {
             "wx": np.ascontiguousarray((p.wx() << spec.x_shift).T, dtype=np.float64),
             "wh": np.ascontiguousarray((p.wh() << spec.h_shift).T, dtype=np.float64),
             "bias": p.bias(),
-            "codes": np.concatenate(codes),
-            "values": np.concatenate(values),
+            "codes": np.concatenate([gate.codes for gate in p.gates]),
+            "values": np.concatenate([gate.values[gate.codes] for gate in p.gates]),
             # Index of a gate's pre-activation zero in the concatenated staircases.
             "base": np.repeat(np.arange(4) * (1 << spec.z.bits) - spec.z.low, spec.hidden_size),
             "x_book": codebook(p.x_scales).astype(np.float64),

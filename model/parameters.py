@@ -1,10 +1,12 @@
 """The numbers of one trained LSTM: codes, integer scales, integer head. Checked against the spec once."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
 from .binarize import codebook
+from .gates import gate_formats
 from .spec import GATES, LstmSpec
 
 __all__ = ["ParameterError", "Parameters", "tensor_shapes"]
@@ -92,6 +94,9 @@ class Parameters:
             array = array.astype(np.int64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        for gate, kind, scales in zip(GATES, self.spec.gate_kinds, self.gate_scales, strict=True):
+            if kind != "levels" and scales.any():
+                raise ParameterError(f"gate_scales of {gate} must be 0, as it is {kind}, not {scales.tolist()}")
         if self.cell_scales is not None and self.cell_scales.sum() > self.spec.cell.high:
             raise ParameterError(
                 f"cell_scales must sum to at most {self.spec.cell.high}, the greatest c, not {self.cell_scales.sum()}"
@@ -110,8 +115,13 @@ class Parameters:
     @property
     def output_compares(self):
         """Whether h's code is found by comparing c: o is never negative, and o's code and h's make short look-ups."""
-        o = codebook(self.gate_scales[GATES.index("o")], self.spec.gate_offsets[3])
-        return bool(o.min() >= 0) and self.spec.gate_levels + self.spec.hidden_levels <= COMPARED_BITS
+        o = self.gates[GATES.index("o")]
+        return o.bits + self.spec.hidden_levels <= COMPARED_BITS and bool(o.values.min() >= 0)
+
+    @cached_property
+    def gates(self):
+        """Formats of the gates, in the order of GATES."""
+        return gate_formats(self.spec, self.gate_scales)
 
     def tensors(self):
         """{name: int64 array} of the tensors this spec has."""

@@ -149,6 +149,30 @@ def _decoded(code, scales, offset=0.0):
     return offset + (np.asarray(scales) * (2.0 * bits - 1.0)).sum(-1)
 
 
+def _gate(kind, value, scales, offset, *, one):
+    """(code, decoded, margin) of a gate's value: as `mlb` says, or of its kind."""
+    if kind == "levels":
+        return mlb(value, scales, offset)
+    halves = kind == "ternary"
+    unit = 2.0 if halves else one
+    code = np.floor(value * unit + 0.5)
+    # From one code to the next the value goes through a middle; nothing rounds to less than 0 halves or more than 2.
+    nearest = np.minimum(abs(value - 0.25), abs(value - 0.75)) if halves else abs((value * unit) % 1 - 0.5) / unit
+    return code.astype(np.int64), code / unit, nearest
+
+
+def _gate_value(kind, code, scales, offset, *, one):
+    """Number that a code of the golden model stands for."""
+    code = np.asarray(code).astype(np.int64)
+    if kind == "levels":
+        return _decoded(code, scales, offset)
+    if kind == "ternary":
+        return code / 2.0
+    # Two's complement of as many bits as -1 to 1 need.
+    top = 2 * int(one)
+    return np.where(code >= top, code - 2 * top, code) / one
+
+
 def quantized_step(parameters, x, h_code=None, c=None, *, given=None):
     """One step of the binarized LSTM with exact sigma and tanh and nothing rounded or saturated, in real numbers.
 
@@ -186,10 +210,12 @@ def quantized_step(parameters, x, h_code=None, c=None, *, given=None):
     out["z"] = z
     out["gate"] = np.stack([_sigma(z[:, 0]), _sigma(z[:, 1]), np.tanh(z[:, 2]), _sigma(z[:, 3])], axis=1)
     offsets = (0.5, 0.5, 0.0, 0.5)
-    encoded = [mlb(out["gate"][:, k], p.gate_scales[k] / one_a, offsets[k]) for k in range(4)]
+    encoded = [_gate(spec.gate_kinds[k], out["gate"][:, k], p.gate_scales[k] / one_a, offsets[k], one=one_a) for k in range(4)]
     out["gate_code"], out["gate_margin"] = (np.stack([e[k] for e in encoded], axis=1) for k in (0, 2))
     codes = given.get("gate_code", out["gate_code"])
-    i, f, g, o = (_decoded(codes[:, k], p.gate_scales[k] / one_a, offsets[k]) for k in range(4))
+    i, f, g, o = (
+        _gate_value(spec.gate_kinds[k], codes[:, k], p.gate_scales[k] / one_a, offsets[k], one=one_a) for k in range(4)
+    )
     out["c"] = i * g if c is None else f * (np.asarray(c) / one_c) + i * g
     out["c_code"], value, out["c_margin"] = None, out["c"], np.full(out["c"].shape, np.inf)
     if spec.cell_levels:

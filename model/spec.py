@@ -7,6 +7,7 @@ from functools import cached_property
 from operator import index
 
 from .fixed import Fixed
+from .gates import GATE_KINDS, gate_bits
 from .tables import sigma_table, tanh_table
 
 __all__ = ["GATES", "LstmSpec", "SpecError"]
@@ -60,6 +61,9 @@ class LstmSpec:
         Longest window; sizes the head's sums. 1 to 2**20.
     input_levels, hidden_levels, gate_levels, weight_levels, bias_levels : int
         Levels of x, h, the gates i f g o, the weights and the biases, each 1 to 8.
+    gate_kinds : sequence of 4 str
+        Kind of each gate, in the order of GATES: levels, ternary (0, 1/2 or 1; not g, which has a sign), or fixed (the value
+        of sigma or tanh itself). `gate_levels` is of those that have levels.
     cell_levels : int
         Levels of c, 1 to 8, or 0 for plain fixed point in `cell`.
     x, z, cell : Fixed
@@ -80,6 +84,7 @@ class LstmSpec:
     input_levels: int = 2
     hidden_levels: int = 2
     gate_levels: int = 2
+    gate_kinds: tuple = ("levels",) * 4
     cell_levels: int = 0
     weight_levels: int = 2
     bias_levels: int = 2
@@ -106,6 +111,7 @@ class LstmSpec:
                 raise SpecError(f"{name} must be {low} to {high}, not {value}")
         if self.pool not in ("mean", "last"):
             raise SpecError(f"pool must be mean or last, not {self.pool!r}")
+        self._check_gate_kinds()
         for name, widest in (("x", 16), ("z", 16), ("cell", 24)):
             bits = getattr(self, name).bits
             if not 4 <= bits <= widest:
@@ -114,6 +120,19 @@ class LstmSpec:
             raise SpecError(f"z.fraction must be 0 to {self.acc_fraction} (the accumulator's), not {self.z.fraction}")
         if self.h_fraction > 2 * self.activation_fraction:
             raise SpecError(f"h_fraction must be 2 to {2 * self.activation_fraction} (o*tanh(c)'s), not {self.h_fraction}")
+
+    def _check_gate_kinds(self):
+        if (
+            isinstance(self.gate_kinds, str)
+            or not isinstance(self.gate_kinds, (tuple, list))
+            or len(self.gate_kinds) != len(GATES)
+        ):
+            raise SpecError(f"gate_kinds must be a kind for each of {', '.join(GATES)}, not {self.gate_kinds!r}")
+        object.__setattr__(self, "gate_kinds", tuple(self.gate_kinds))
+        for gate, kind in zip(GATES, self.gate_kinds, strict=True):
+            kinds = tuple(k for k in GATE_KINDS if not (k == "ternary" and gate == "g"))
+            if kind not in kinds:
+                raise SpecError(f"gate_kinds: {gate} must be {', '.join(kinds[:-1])} or {kinds[-1]}, not {kind!r}")
 
     # Derived numbers -------------------------------------------------------------------------------------------------
 
@@ -200,6 +219,12 @@ class LstmSpec:
         return (sigma, sigma, tanh, sigma)
 
     @cached_property
+    def gate_bits(self):
+        """Bits of the code of each gate, in the order of GATES."""
+        kinds = zip(self.gate_kinds, self.gate_tables, strict=True)
+        return tuple(gate_bits(kind, self.gate_levels, table) for kind, table in kinds)
+
+    @cached_property
     def cell_table(self):
         """tanh(c)."""
         return tanh_table(self.cell, self.activation_fraction)
@@ -207,8 +232,12 @@ class LstmSpec:
     # JSON ------------------------------------------------------------------------------------------------------------
 
     def to_json(self):
-        """Compact JSON text, keys sorted, that `from_json` reads back to an equal spec."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        """Compact JSON text, keys sorted, that `from_json` reads back to an equal spec. A field that came later is left out
+        where it says what was so before: an older mubinn reads such a spec too."""
+        values = dataclasses.asdict(self)
+        if self.gate_kinds == ("levels",) * len(GATES):
+            del values["gate_kinds"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text):

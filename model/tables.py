@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from .binarize import codebook, encode
 from .fixed import Fixed, round_half_up, saturate, shift_half_up
 
 __all__ = ["Table", "gate_thresholds", "output_thresholds", "sigma_table", "tanh_table"]
@@ -112,7 +111,7 @@ def _needed(scales):
         yield signs @ scales[:level]
 
 
-def output_thresholds(spec, o_scales, h_scales):
+def output_thresholds(spec, o_values, h_scales):
     """Comparators that give the same code of h as Eq. 6 followed by the encoder, for every c, where o is never negative.
 
     Then round(o * tanh(c)) does not decrease with c, so for each code of o the code of h is a staircase of c.
@@ -120,13 +119,14 @@ def output_thresholds(spec, o_scales, h_scales):
     Parameters
     ----------
     spec : LstmSpec
-    o_scales : int array [gate_levels]
+    o_values : int array [2**bits]
+        What the codes of the output gate stand for.
     h_scales : int array [hidden_levels]
 
     Returns
     -------
-    list over levels of int arrays [2**(gate_levels + level)]
-        Bit `level` of the code is c >= thresholds[level][o | p << gate_levels], where o is the output gate's code and p the
+    list over levels of int arrays [2**(bits + level)]
+        Bit `level` of the code is c >= thresholds[level][o | p << bits], where o is the output gate's code and p the
         lower bits of h's (the earlier levels). A bit that is never set has the threshold spec.cell.high + 1, one that is always
         set has spec.cell.low.
 
@@ -135,7 +135,7 @@ def output_thresholds(spec, o_scales, h_scales):
     ValueError
         Some value of o is negative.
     """
-    o = codebook(o_scales, spec.gate_offsets[3])
+    o = np.asarray(o_values)
     if o.min() < 0:
         raise ValueError(f"o must not be negative for comparators, not {o.min()}")
     result = []
@@ -149,8 +149,3 @@ def output_thresholds(spec, o_scales, h_scales):
             low, high = np.where(reached | (low == high), low, middle + 1), np.where(reached & (low < high), middle, high)
         result.append(low.ravel())
     return result
-
-
-def gate_codes(table, scales, offset=0):
-    """Code of every integer of the table's input, by running table and encoder: uint8 [2**bits], index v - low."""
-    return encode(table(np.arange(table.input.low, table.input.high + 1)), scales, offset)

@@ -9,6 +9,8 @@ __all__ = ["Boundaries"]
 _WORK = 1 << 21
 """Weights times candidates of a step: some milliseconds."""
 _CANDIDATES = (8, 256)
+_PLACES = 1 << 8
+"""Codes of gates are counted by their rest: those of plain fixed point are many."""
 _STATES, _PRIME = 1 << 12, (1 << 31) - 1
 """Words of the codes of h are counted by their rest, so that no size of a layer needs much memory."""
 
@@ -36,26 +38,24 @@ class Boundaries:
     def __init__(self, model, *, rows):
         self.model, self.rows = model, rows
         spec, p = model.spec, model.parameters
-        gates = zip(spec.gate_tables, p.gate_scales, spec.gate_offsets, strict=True)
-        self._gates = _Entries([gate_thresholds(*gate) for gate in gates])
+        self._gates = _Entries([_comparators(gate) for gate in p.gates])
         self._output = None
         if p.output_compares:
-            self._output = _Entries([output_thresholds(spec, p.gate_scales[3], p.h_scales)])
+            self._output = _Entries([_given(output_thresholds(spec, p.gates[3].values, p.h_scales))])
         self._bases, self._count = {}, 0
-        codes = 1 << spec.gate_levels
         for name, places in (
             ("z", 4 * rows),
             ("half z", 4 * rows),
             ("bias", 4 << spec.bias_levels),
             ("gates", self._gates.least.size),
-            ("i * g", codes * codes),
-            ("f * c", codes),
+            ("i * g", _PLACES),
+            ("f * c", _PLACES),
             ("x levels", 1 << spec.input_levels),
             ("h codes", _STATES),
             *(
                 [("output", self._output.least.size)]
                 if self._output
-                else [("tanh", len(spec.cell_table.knots)), ("h", codes), ("h levels", 1 << spec.hidden_levels)]
+                else [("tanh", len(spec.cell_table.knots)), ("h", _PLACES), ("h levels", 1 << spec.hidden_levels)]
             ),
         ):
             self._bases[name] = self._count
@@ -85,7 +85,7 @@ class Boundaries:
         i, f, g, o = np.moveaxis(code, 1, 0)
         row = 4 * (np.arange(spec.hidden_size) % self.rows) + np.arange(4)[:, None]
         bias = (np.arange(4)[:, None] << spec.bias_levels) + np.reshape(p.bias_codes, (4, -1)).astype(np.int64)
-        fine, pair = 1 << min(spec.x_shift, spec.h_shift), i << spec.gate_levels | g
+        fine, pair = 1 << min(spec.x_shift, spec.h_shift), (i << spec.gate_bits[2] | g) % _PLACES
         found = [
             # Agreeing pairs come and go by two.
             self._rounding("z", row, sums["z"], spec.z_shift, z, spec.z.bits, unit=2 * fine),
@@ -93,7 +93,9 @@ class Boundaries:
             self._rounding("bias", bias, sums["z"], spec.z_shift, z, spec.z.bits),
             self._bound("gates", *self._gates.near(z, code)),
             self._rounding("i * g", pair, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.ig_shift),
-            self._rounding("f * c", f, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.fc_shift),
+            self._rounding(
+                "f * c", f % _PLACES, sums["c"], spec.cell_shift, signals["c"], spec.cell.bits, unit=1 << spec.fc_shift
+            ),
             *self._levels("x levels", x, p.x_scales),
             *self._of_output(o, signals, sums),
             self._either("h codes", self._word(signals["h_code"])[:, None], True, False),
@@ -109,7 +111,7 @@ class Boundaries:
         """Those between c and h's code."""
         spec, c = self.model.spec, signals["c"]
         if self._output:
-            code = o | signals["h_code"].astype(np.int64) << spec.gate_levels
+            code = o | signals["h_code"].astype(np.int64) << spec.gate_bits[3]
             return [self._bound("output", *self._output.near(c[:, None], code[:, None]))]
         table = spec.cell_table
         position = np.clip(c, table.first, table.last) - table.first
@@ -118,7 +120,7 @@ class Boundaries:
         product = rise * (position & (1 << table.segment_bits) - 1)
         return [
             self._rounding("tanh", segment, product, table.segment_bits, signals["tanh_c"], 64),
-            self._rounding("h", o, sums["h"], spec.h_shift_down, signals["h_raw"], spec.h_bits),
+            self._rounding("h", o % _PLACES, sums["h"], spec.h_shift_down, signals["h_raw"], spec.h_bits),
             *self._levels("h levels", signals["h_raw"], self.model.parameters.h_scales),
         ]
 
@@ -145,24 +147,37 @@ class Boundaries:
         return np.where(first, base, np.where(second, base + 1, -1))
 
 
+def _given(thresholds):
+    """Comparators of levels: (least, code of the levels before, its mask) of each."""
+    return [(int(t), prefix, len(level) - 1) for level in thresholds for prefix, t in enumerate(level)]
+
+
+def _comparators(gate):
+    """Those of a gate; a plain fixed-point gate has none."""
+    if gate.kind == "levels":
+        return _given(gate_thresholds(gate.table, gate.scales, gate.offset))
+    return [(t, 0, 0) for t in gate.ternary_thresholds] if gate.kind == "ternary" else []
+
+
 class _Entries:
-    """Thresholds of comparators, a row a comparator: its levels one behind the other, an entry for every code before.
+    """Thresholds of comparators of several numbers, a row a number.
 
     Parameters
     ----------
-    thresholds : list over comparators of lists over levels of int arrays
+    comparators : list over numbers of lists of (least value, code that leads there, its mask)
     """
 
-    def __init__(self, thresholds):
-        self.least = np.stack([np.concatenate(levels) for levels in thresholds])
-        sizes = [len(level) for level in thresholds[0]]
-        self.prefix = np.concatenate([np.arange(size) for size in sizes])
-        self.mask = np.repeat(np.array(sizes) - 1, sizes)
+    def __init__(self, comparators):
+        most = max([1, *map(len, comparators)])
+        # What fills a row up is led to by no code.
+        filled = np.array([[*row, *[(0, 1, 0)] * (most - len(row))] for row in comparators], dtype=np.int64)
+        self.least, self.prefix, self.mask = np.moveaxis(filled, 2, 0)
         self.place = np.arange(self.least.size).reshape(len(self.least), 1, -1)
 
     def near(self, value, code):
-        """Place, value less threshold, and whether the code leads there; of int arrays [candidates, comparators, units]."""
-        return self.place, value[..., None] - self.least[:, None], (code[..., None] & self.mask) == self.prefix
+        """Place, value less threshold, and whether the code leads there; of int arrays [candidates, numbers, units]."""
+        leads = (code[..., None] & self.mask[:, None]) == self.prefix[:, None]
+        return self.place, value[..., None] - self.least[:, None], leads
 
 
 def _repeated(state, count):

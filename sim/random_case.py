@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from mubinn.model.fixed import Fixed
 from mubinn.model.folding import SCALINGS, Folding, Schedule
+from mubinn.model.gates import GATE_KINDS
 from mubinn.model.lstm import Model
 from mubinn.model.parameters import Parameters, tensor_shapes
 from mubinn.model.spec import LstmSpec
@@ -44,6 +45,20 @@ CORNERS = (
     _corner("512 units", input_size=2, hidden_size=512, lanes=128, rows=8, levels=1, steps=2, windows=1),
     _corner("slow output", classes=0, stall_out=0.9, input_size=1, hidden_size=9),
     _corner("slow input", stall_in=0.9, input_size=8),
+    _corner("ternary gates, levels of c", gate_kinds=("ternary", "ternary", "levels", "ternary"), cell_levels=5, levels=5),
+    _corner("ternary gates, plain g", gate_kinds=("ternary", "ternary", "fixed", "ternary"), cell_levels=0),
+    _corner(
+        "no multiplier",
+        power_of_two=True,
+        scales="ordered",
+        gate_kinds=("ternary", "ternary", "levels", "ternary"),
+        gate_levels=2,
+        hidden_levels=2,
+        cell_levels=0,
+        classes=3,
+    ),
+    _corner("plain gates", gate_kinds=("fixed",) * 4, cell_levels=0, classes=2),
+    _corner("plain gates, levels of c", gate_kinds=("fixed",) * 4, cell_levels=3),
 )
 """Fields that a corner fixes; the rest is drawn."""
 
@@ -95,7 +110,11 @@ class RandomCase:
         size = 4 * folding.rows * (folding.weight_planes * schedule.levels * folding.lanes + 40) + 1000
         size += 8 * schedule.levels * self.spec.columns
         # Decoders of many levels are long tables, which the event-driven simulators feel.
-        tables = (self.spec.cell_levels, self.spec.hidden_levels, *[self.spec.gate_levels] * 4)
+        tables = (
+            self.spec.cell_levels,
+            self.spec.hidden_levels,
+            *[self.spec.gate_levels] * self.spec.gate_kinds.count("levels"),
+        )
         size += 30 * sum(1 << levels for levels in tables)
         return self.case.steps * max(schedule.groups * schedule.group_cycles, self.spec.columns) * size
 
@@ -132,7 +151,10 @@ def random_case(seed):
     draw = _Draw(seed)
     size, (channels, units) = _size(draw)
     spec = _spec(draw, channels, units)
+    spec = spec.replace(gate_kinds=_gate_kinds(seed, draw.fixed))
     scales = draw.choice("scales", *["ordered"] * 6, "wild", "wild", "wild", "zero", "greatest")
+    if scales == "ordered" and draw.fixed.get("power_of_two", np.random.default_rng([seed, 2]).random() < 0.3):
+        scales = "power_of_two"
     parameters = random_parameters(spec, draw.rng, scales=scales)
     folding = _folding(draw, spec)
     case, kinds = _windows(draw, Model(parameters), _steps(draw, spec, folding))
@@ -150,6 +172,7 @@ def random_case(seed):
     schedule = Schedule(spec, folding)
     features = [f"shape {size}", f"scales {scales}", f"family {family}", *kinds, *_features(spec, folding, schedule)]
     features.append(f"h code by {'comparing c' if parameters.output_compares else 'table and encoder'}")
+    features += ["power_of_two"] * (scales == "power_of_two")
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
     return RandomCase(
         seed=seed,
@@ -173,6 +196,16 @@ def _size(draw):
     channels = draw.integer("input_size", 1, max(most, draw.fixed.get("input_size", 0)))
     units = draw.integer("hidden_size", 1, max(most, draw.fixed.get("hidden_size", 0)))
     return name, (channels, units)
+
+
+def _gate_kinds(seed, fixed):
+    """Mostly levels for all. Of random numbers of their own, so that a seed's others are what they were without them."""
+    rng = np.random.default_rng([seed, 1])
+    kinds = [GATE_KINDS, GATE_KINDS, ("levels", "fixed"), GATE_KINDS]
+    drawn = tuple(str(rng.choice(of)) for of in kinds)
+    ternary = ("ternary", "ternary", "levels", "ternary")
+    choices = [("levels",) * 4] * 4 + [("ternary", "ternary", "levels", "levels"), ternary, drawn, drawn]
+    return fixed.get("gate_kinds", choices[int(rng.integers(len(choices)))])
 
 
 def _spec(draw, channels, units):
@@ -223,19 +256,25 @@ def random_parameters(spec, rng, *, scales="ordered"):
     spec : LstmSpec
     rng : numpy Generator
     scales : str
-        ordered: as learned ones are; wild: any; zero; greatest: as large as the golden model is exact with.
+        ordered: as learned ones are; power_of_two: the same, those of x, h and their weights rounded down to one; wild: any;
+        zero; greatest: as large as the golden model is exact with.
     """
     tensors = {}
     for name, (shape, low, high) in tensor_shapes(spec).items():
         if not name.endswith("_scales"):
             tensors[name] = rng.integers(low, high + 1, size=shape)
-        elif scales == "ordered":
+        elif scales in ("ordered", "power_of_two"):
             tensors[name] = _ordered(rng, shape, _reach(spec, name), high)
+            if scales == "power_of_two" and name in ("x_scales", "h_scales", "wx_scales", "wh_scales"):
+                tensors[name] = np.where(tensors[name] > 0, 1 << np.frexp(tensors[name])[1] - 1, 0)
         elif scales == "wild":
             top = 1 << int(rng.integers(1, high.bit_length()))
             tensors[name] = rng.integers(0, top, size=shape)
         else:
             tensors[name] = np.full(shape, 0 if scales == "zero" else high)
+    for gate, kind in enumerate(spec.gate_kinds):
+        if kind != "levels":
+            tensors["gate_scales"][gate] = 0
     # Sums in float64 are exact below 2**53.
     while _greatest_sum(spec, tensors) >= 1 << 50:
         for name in ("x_scales", "h_scales", "wx_scales", "wh_scales", "bias_scales"):
@@ -341,6 +380,7 @@ def _samples(rng, spec, kind, steps):
 
 
 def _features(spec, folding, schedule):
+    kinds = sorted(set(spec.gate_kinds) - {"levels"})
     names = "input_levels hidden_levels gate_levels cell_levels weight_levels bias_levels classes".split()
     features = [f"{name} {getattr(spec, name)}" for name in names]
     features += [f"pool {spec.pool}"] if spec.classes else []
@@ -352,4 +392,4 @@ def _features(spec, folding, schedule):
         *([("head_mults", spec.classes, folding.head_mults)] if spec.classes else []),
     ):
         features.append(f"{what} {'all' if size == part else 'divide' if size % part == 0 else 'leave a rest'}")
-    return [*features, f"scaling {folding.scaling}", f"ahead {'some' if schedule.ahead else 'none'}"]
+    return [*features, *kinds, f"scaling {folding.scaling}", f"ahead {'some' if schedule.ahead else 'none'}"]

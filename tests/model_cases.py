@@ -36,6 +36,7 @@ def random_parameters(spec, seed):
         if name == "gate_scales":
             halves = [ordered_scales(rng, shape[1:], total=one // 2 << (gate == 2)) for gate in range(4)]
             tensors[name] = np.stack(halves)
+            tensors[name][[kind != "levels" for kind in spec.gate_kinds]] = 0
         elif name.endswith("_scales"):
             tensors[name] = np.minimum(ordered_scales(rng, shape, total=totals[name]), high)
         elif name == "head_bias":

@@ -5,9 +5,10 @@ from amaranth import Signal, signed
 from amaranth.hdl import Assert, Cover
 from amaranth.lib.wiring import In
 from formal_bench import Harness, handed_down, proven, refuted
-from mubinn.hw import Encoder, PiecewiseLinear, Staircase
+from mubinn.hw import Encoder, PiecewiseLinear, Staircase, TernaryStaircase
 from mubinn.model.artifact import load_model
 from mubinn.model.fixed import Fixed
+from mubinn.model.gates import Gate
 from mubinn.model.spec import GATES
 from mubinn.model.tables import sigma_table, tanh_table
 
@@ -77,3 +78,46 @@ def test_a_wrong_threshold_is_found(tmp_path):
     harness = stairs(sigma_table, 10, 6, [250, 140], 512)
     harness.dut.thresholds[1][0] += 1
     refuted(harness, tmp_path, cycles=8, message="comparators give the code of table and encoder")
+
+
+class SameHalves(Harness):
+    """The code is sigma's table, rounded to halves with ties up."""
+
+    def __init__(self, dut, **options):
+        super().__init__(dut, {"v": In(signed(dut.gate.table.input.bits)), "valid": In(1)}, **options)
+
+    def claim(self, m):
+        dut = self.dut
+        m.submodules.table = table = PiecewiseLinear(dut.gate.table)
+        m.d.comb += [
+            dut.i.payload.eq(self.v), dut.i.valid.eq(self.valid), table.i.payload.eq(self.v), table.i.valid.eq(self.valid),
+        ]  # fmt: skip
+        delay = table.latency - dut.latency
+        code, valid = (
+            handed_down(m, value, delay, name=name)[-1] for name, value in (("code", dut.o.payload), ("came", dut.o.valid))
+        )
+        halves = Signal(4)
+        m.d.comb += halves.eq(4 * table.o.payload + (1 << dut.gate.table.fraction) >> dut.gate.table.fraction + 1)
+        m.d.comb += [
+            Assert(valid == table.o.valid, "each takes the time that it says"),
+            Assert(~valid | (code == halves), "comparators give the halves of the table"),
+            *(Cover(valid & (code == n), f"{n} halves") for n in range(3)),
+        ]
+
+
+def halves(bits, fraction, out):
+    return SameHalves(TernaryStaircase(Gate(kind="ternary", table=sigma_table(Fixed(bits=bits, fraction=fraction), out))))
+
+
+@pytest.mark.parametrize("bits, fraction, out", [(8, 4, 10), (12, 8, 10), (10, 6, 4)])
+def test_two_comparators_are_round_and_clip(tmp_path, bits, fraction, out):
+    proven(halves(bits, fraction, out), tmp_path, cycles=6, cover=8)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_wrong_half_is_found(tmp_path, which):
+    harness = halves(10, 6, 10)
+    least = list(harness.dut.gate.ternary_thresholds)
+    least[which] += 1
+    harness.dut.gate.__dict__["ternary_thresholds"] = tuple(least)  # as computed once
+    refuted(harness, tmp_path, cycles=8, message="comparators give the halves of the table")

@@ -8,6 +8,7 @@ from formal_bench import Harness, handed_down, proven, refuted
 from mubinn.hw import Encoder, OutputProduct, OutputStairs, PiecewiseLinear
 from mubinn.model.artifact import load_model
 from mubinn.model.fixed import Fixed
+from mubinn.model.gates import gate_formats
 from mubinn.model.spec import LstmSpec
 
 pytestmark = pytest.mark.formal
@@ -19,8 +20,9 @@ class SameCode(Harness):
     def __init__(self, spec, o_scales, h_scales, *, family="generic", **options):
         self.spec, self.o_scales, self.h_scales = spec, o_scales, h_scales
         members = {"c": In(signed(spec.cell.bits)), "o_code": In(spec.gate_levels), "valid": In(1)}
-        super().__init__(OutputStairs(spec, o_scales, h_scales, family=family), members, **options)
-        self.parts_after = PiecewiseLinear(spec.cell_table), OutputProduct(spec, o_scales), Encoder(spec.h_bits, h_scales)
+        o_gate = gate_formats(spec, [o_scales] * 4)[3]
+        super().__init__(OutputStairs(spec, o_gate, h_scales, family=family), members, **options)
+        self.parts_after = PiecewiseLinear(spec.cell_table), OutputProduct(spec, o_gate), Encoder(spec.h_bits, h_scales)
         self.cycles = sum(part.latency for part in self.parts_after)
 
     def claim(self, m):

@@ -21,8 +21,23 @@ from mubinn.hw.delay import Delay
 from mubinn.hw.layouts import pulse
 from mubinn.model.binarize import codebook, decode, encode
 from mubinn.model.fixed import Fixed, saturate, shift_half_up
+from mubinn.model.gates import gate_formats
 from mubinn.model.spec import LstmSpec
 from mubinn.model.tables import sigma_table, tanh_table
+
+KINDS = [
+    ("levels",) * 4,
+    ("ternary", "ternary", "levels", "ternary"),
+    ("ternary", "ternary", "fixed", "fixed"),
+    ("fixed", "fixed", "levels", "fixed"),
+]
+
+
+def by_hand(spec, gate, code, scales):
+    """Number of a gate's code."""
+    if spec.gate_kinds[gate] == "levels":
+        return decode(code, scales, spec.gate_offsets[gate])
+    return np.asarray(code) * (spec.one // 2 if spec.gate_kinds[gate] == "ternary" else 1)
 
 
 def whole(dut):
@@ -135,7 +150,7 @@ def test_xnor_product_of_every_pair(levels, constant, shift):
     """Eq. 5's multiplier, as look-up and as decoders with a multiplier, against the products of the decoded values."""
     a_scales, b_scales = [40 >> k for k in range(levels[0])], [100 >> k for k in range(levels[1])]
     pairs = [(a, b) for a in range(1 << levels[0]) for b in range(1 << levels[1])]
-    dut = XnorProduct(a_scales, b_scales, a_offset=64, constant=constant, shift=shift)
+    dut = XnorProduct(codebook(a_scales, 64), codebook(b_scales), constant=constant, shift=shift)
     got, latency = through(dut, [{"a": a, "b": b} for a, b in pairs], whole(dut))
     want = [(int(codebook(a_scales, 64)[a]) * int(codebook(b_scales)[b]) << shift) + constant for a, b in pairs]
     assert got == want and latency == {1}
@@ -165,57 +180,73 @@ def test_staircase_is_table_and_encoder(scales, offset, family):
 
 
 @pytest.mark.parametrize("family", ["generic", "ecp5"])
-def test_activation_has_the_gates_in_order(family):
-    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=2, z=Fixed(bits=8, fraction=4))
+@pytest.mark.parametrize("kinds", KINDS, ids="-".join)
+def test_activation_has_the_gates_in_order(family, kinds):
+    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=2, z=Fixed(bits=8, fraction=4), gate_kinds=kinds)
     scales = np.array([[300, 150], [256, 128], [500, 250], [200, 100]])
     rng = np.random.default_rng(4)
     z = rng.integers(-128, 128, size=(50, 4))
-    dut = Activation(spec, scales, family=family)
+    gates = gate_formats(spec, scales)
+    dut = Activation(spec, gates, family=family)
     got, latency = through(dut, z.tolist(), lambda ctx: [ctx.get(dut.o.p[g]) for g in range(4)], rng=rng, gap=0.2)
+    values = [table(z[:, gate]) for gate, table in enumerate(spec.gate_tables)]
     want = [
-        encode(table(z[:, gate]), scales[gate], offset)
-        for gate, (table, offset) in enumerate(zip(spec.gate_tables, spec.gate_offsets, strict=True))
+        {
+            "levels": encode(value, scales[gate], offset),
+            "ternary": np.floor(2 * value / spec.one + 0.5).astype(int),
+            "fixed": value & 4 * spec.one - 1,
+        }[kind]
+        for gate, (kind, value, offset) in enumerate(zip(kinds, values, spec.gate_offsets, strict=True))
     ]
     assert got == np.stack(want, axis=1).tolist() and latency == {dut.latency}
 
 
-@pytest.mark.parametrize("cell_levels", [0, 3])
-@pytest.mark.parametrize("gate_levels", [1, 2, 4])
+@pytest.mark.parametrize("cell_levels", [0, 3, 5])
+@pytest.mark.parametrize(
+    "gate_levels, kinds",
+    [(1, KINDS[0]), (2, KINDS[0]), (4, KINDS[0]), (2, KINDS[1]), (5, KINDS[1]), (2, KINDS[2]), (3, KINDS[3])],
+    ids=str,
+)
 @pytest.mark.parametrize("cell", [Fixed(bits=16, fraction=11), Fixed(bits=8, fraction=3)], ids=["16.11", "8.3"])
 @pytest.mark.parametrize("family", ["generic", "ecp5"])
-def test_cell_is_equation_5(cell_levels, gate_levels, cell, family):
+def test_cell_is_equation_5(cell_levels, gate_levels, kinds, cell, family):
     """Two windows of random codes: exact products, one rounding, saturation, zero at a window's start."""
-    units = 11  # the same unit comes again later than `latency` cycles after
-    spec = LstmSpec(input_size=1, hidden_size=units, gate_levels=gate_levels, cell_levels=cell_levels, cell=cell)
+    units = 13  # the same unit comes again later than `latency` cycles after
+    sizes = {"gate_levels": gate_levels, "cell_levels": cell_levels, "gate_kinds": kinds}
+    spec = LstmSpec(input_size=1, hidden_size=units, cell=cell, **sizes)
     rng = np.random.default_rng(7)
     scales = np.sort(rng.integers(1, 600, size=(4, gate_levels)), axis=1)[:, ::-1]
-    cell_scales = [cell.high // 2, cell.high // 4, cell.high // 8][:cell_levels]
-    codes = rng.integers(0, 1 << gate_levels, size=(2, 6, units, 4))
+    cell_scales = [cell.high // 2, cell.high // 4, cell.high // 8, 3, 1][:cell_levels]
+    tops = {"levels": 1 << gate_levels, "ternary": 3, "fixed": spec.one + 1}
+    codes = rng.integers(0, [tops[kind] for kind in kinds], size=(2, 6, units, 4))
     want, items = [], []
     for window in codes:
         c = np.zeros(units, dtype=np.int64)
         for t, step in enumerate(window):
-            i, f, g = (decode(step[:, k], scales[k], spec.gate_offsets[k]) for k in range(3))
+            i, f, g = (by_hand(spec, k, step[:, k], scales[k]) for k in range(3))
             c = saturate(shift_half_up((f * c << spec.fc_shift) + (i * g << spec.ig_shift), spec.cell_shift), cell.bits)
             if cell_levels:
                 c = decode(encode(c, cell_scales), cell_scales)
             want += c.tolist()
             items += [{"codes": unit.tolist(), "first": int(t == 0)} for unit in step]
-    dut = Cell(spec, gate_scales=scales, cell_scales=cell_scales, family=family)
+    dut = Cell(spec, gate_formats=gate_formats(spec, scales), cell_scales=cell_scales, family=family)
     got, latency = through(dut, items, whole(dut))
     assert got == want and latency == {dut.latency}
 
 
 @pytest.mark.parametrize("gate_levels, h_fraction", [(1, 8), (2, 8), (3, 14), (2, 20 - 8)])
-def test_output_is_equation_6(gate_levels, h_fraction):
-    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=gate_levels, h_fraction=h_fraction)
+@pytest.mark.parametrize("kind", ["levels", "ternary", "fixed"])
+def test_output_is_equation_6(gate_levels, h_fraction, kind):
+    kinds = (*["levels"] * 3, kind)
+    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=gate_levels, h_fraction=h_fraction, gate_kinds=kinds)
     scales = [900 >> k for k in range(gate_levels)]
     rng = np.random.default_rng(3)
-    tanh_c, o = rng.integers(-1024, 1025, size=80), rng.integers(0, 1 << gate_levels, size=80)
-    dut = OutputProduct(spec, scales)
+    top = {"levels": 1 << gate_levels, "ternary": 3, "fixed": spec.one + 1}[kind]
+    tanh_c, o = rng.integers(-1024, 1025, size=80), rng.integers(0, top, size=80)
+    dut = OutputProduct(spec, gate_formats(spec, [scales] * 4)[3])
     items = [{"o": int(a), "tanh_c": int(b)} for a, b in zip(o, tanh_c, strict=True)]
     got, latency = through(dut, items, whole(dut))
-    product = decode(o, scales, spec.gate_offsets[3]) * tanh_c
+    product = by_hand(spec, 3, o, scales) * tanh_c
     assert got == saturate(shift_half_up(product, spec.h_shift_down), spec.h_bits).tolist()
     assert latency == {dut.latency}
 
@@ -225,7 +256,7 @@ class Together(Elaboratable):
 
     def __init__(self, dut):
         self.dut, self.latency = dut, dut.latency + 1
-        operands = data.StructLayout({"c": signed(dut.spec.cell.bits), "o": dut.spec.gate_levels})
+        operands = data.StructLayout({"c": signed(dut.spec.cell.bits), "o": dut.spec.gate_bits[3]})
         self.i, self.o = pulse(operands).flip().create(), dut.o
 
     def elaborate(self, platform):
@@ -236,19 +267,21 @@ class Together(Elaboratable):
         return m
 
 
-@pytest.mark.parametrize("gate_levels, hidden_levels", [(1, 1), (2, 2), (3, 3), (2, 1)])
+@pytest.mark.parametrize("gate_levels, hidden_levels, kind", [(1, 1, "levels"), (2, 2, "levels"), (3, 3, "levels"),
+                         (2, 1, "levels"), (1, 3, "ternary")])  # fmt: skip
 @pytest.mark.parametrize("family", ["generic", "ecp5"])
-def test_output_stairs_are_equation_6_and_encoder(gate_levels, hidden_levels, family):
+def test_output_stairs_are_equation_6_and_encoder(gate_levels, hidden_levels, kind, family):
     """Every c of a narrow format with every code of o, in random order and with gaps."""
     cell = Fixed(bits=9, fraction=5)
-    spec = LstmSpec(input_size=1, hidden_size=1, gate_levels=gate_levels, hidden_levels=hidden_levels, cell=cell, h_fraction=7)
+    sizes = {"gate_levels": gate_levels, "hidden_levels": hidden_levels, "gate_kinds": (*["levels"] * 3, kind)}
+    spec = LstmSpec(input_size=1, hidden_size=1, cell=cell, h_fraction=7, **sizes)
     o_scales, h_scales = [270 >> k for k in range(gate_levels)], [70 >> k for k in range(hidden_levels)]
-    rng = np.random.default_rng(5)
-    pairs = rng.permutation([(c, o) for c in range(cell.low, cell.high + 1) for o in range(1 << gate_levels)])
-    dut = Together(OutputStairs(spec, o_scales, h_scales, family=family))
+    rng, codes = np.random.default_rng(5), 3 if kind == "ternary" else 1 << gate_levels
+    pairs = rng.permutation([(c, o) for c in range(cell.low, cell.high + 1) for o in range(codes)])
+    dut = Together(OutputStairs(spec, gate_formats(spec, [o_scales] * 4)[3], h_scales, family=family))
     items = [{"c": int(c), "o": int(o)} for c, o in pairs]
     got, latency = through(dut, items, whole(dut), rng=rng, gap=0.2)
-    product = decode(pairs[:, 1], o_scales, spec.gate_offsets[3]) * spec.cell_table(pairs[:, 0])
+    product = by_hand(spec, 3, pairs[:, 1], o_scales) * spec.cell_table(pairs[:, 0])
     want = encode(saturate(shift_half_up(product, spec.h_shift_down), spec.h_bits), h_scales)
     assert got == want.tolist() and latency == {dut.latency}
     assert dut.dut.latency == (hidden_levels - 1) * (1 if family == "generic" else 2)

@@ -154,6 +154,9 @@ def judge(spec, seed, *, steps=6, streams=40):
             moved = np.abs(function(z[:, gate]) - want["gate"][:, gate]) + 1 / one_a + error
             same_code("gate_code", signals["gate_code"][:, gate], want["gate_code"][:, gate],
                       want["gate_margin"][:, gate], moved)  # fmt: skip
+            if spec.gate_kinds[gate] == "fixed":  # no code is beyond doubt, but every value is near
+                value = p.gates[gate].values[signals["gate_code"][:, gate]] / one_a
+                assert (np.abs(value - want["gate"][:, gate]) <= moved + eps).all()
 
         limited = np.clip(want["c"], spec.cell.low / one_c, spec.cell.high / one_c)
         if spec.cell_levels:
@@ -175,6 +178,12 @@ def judge(spec, seed, *, steps=6, streams=40):
 @pytest.mark.parametrize("seed", range(1, 31))
 def test_golden_steps_are_within_their_formats(seed):
     judge(random_spec(seed), seed)
+
+
+@pytest.mark.parametrize("seed", range(1, 11))
+@pytest.mark.parametrize("kinds", ["ternary ternary levels ternary", "fixed fixed fixed fixed", "ternary fixed levels levels"])
+def test_golden_steps_with_other_gates(kinds, seed):
+    judge(random_spec(seed).replace(gate_kinds=kinds.split()), seed)
 
 
 @pytest.mark.parametrize("cell_levels", [0, 3])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from mubinn.model.binarize import codebook, encode
 from mubinn.model.fixed import Fixed, saturate, shift_half_up
+from mubinn.model.gates import Gate
 from mubinn.model.spec import LstmSpec
-from mubinn.model.tables import Table, gate_codes, gate_thresholds, output_thresholds, sigma_table, tanh_table
+from mubinn.model.tables import Table, gate_thresholds, output_thresholds, sigma_table, tanh_table
 
 FORMATS = [Fixed(bits=b, fraction=f) for b in (4, 8, 12, 16) for f in (0, 4, 8, 11, 14)]
 FRACTIONS = (4, 10, 14)
@@ -89,7 +90,8 @@ def test_comparators_equal_table_and_encoder(seed, levels, order):
         assert [len(row) for row in thresholds] == [2**level for level in range(levels)]
         v = codes(table)
         want = encode(table(v), scales, offset)
-        assert (gate_codes(table, scales, offset) == want).all()
+        gate = Gate(kind="levels", table=table, scales=tuple(scales.tolist()), offset=offset)
+        assert (gate.codes == want).all() and (gate.values == codebook(scales, offset)).all()
         assert [by_comparators(thresholds, value) for value in v] == want.tolist()
 
 
@@ -113,7 +115,7 @@ def test_comparators_of_the_output_equal_equation_6_and_encoder(gate_levels, hid
     )  # fmt: skip
     o_scales = rng.multinomial(rng.integers(spec.one // 2 + 1), np.ones(gate_levels) / gate_levels)
     h_scales = rng.integers(0, 1 << spec.h_fraction, hidden_levels)
-    thresholds = output_thresholds(spec, o_scales, h_scales)
+    thresholds = output_thresholds(spec, codebook(o_scales, spec.one >> 1), h_scales)
     assert [len(row) for row in thresholds] == [1 << gate_levels + level for level in range(hidden_levels)]
     c = np.arange(cell.low, cell.high + 1)
     for code, value in enumerate(codebook(o_scales, spec.one >> 1)):
@@ -126,4 +128,4 @@ def test_comparators_of_the_output_equal_equation_6_and_encoder(gate_levels, hid
 def test_comparators_of_the_output_need_a_positive_gate():
     spec = LstmSpec(input_size=1, hidden_size=1)
     with pytest.raises(ValueError, match=r"^o must not be negative for comparators, not -1$"):
-        output_thresholds(spec, [(spec.one >> 1) + 1, 0], [1, 1])
+        output_thresholds(spec, [-1, 0], [1, 1])
