@@ -19,7 +19,8 @@ def add_arguments(parser):
     parser.add_argument("--specs", type=int, default=50, help="random specs; default 50")
     parser.add_argument("--seed", type=int, default=1, help="first seed, 1 or more; default 1")
     parser.add_argument("--only", type=int, metavar="SEED", help="repeat one seed")
-    parser.add_argument("--simulator", help="amaranth, verilator or icarus; default: the fastest, every fourth in Verilog")
+    parser.add_argument("--simulator", help="amaranth, verilator, icarus or axi (behind the AXI wrapper, in Icarus with "
+                        "cocotbext-axi); default: the fastest, every fourth in Verilog, some on AXI")  # fmt: skip
     parser.add_argument("--icarus", type=int, default=0, metavar="N", help="so many specs in Icarus too; default 0")
     parser.add_argument("--data", metavar="FOLDER", help="EEGMAT folder, .npz or eeg-sample")
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="with --data; default eeg-2-2 eeg-3-3")
@@ -44,8 +45,8 @@ def run(args):
             raise UserError(f"--{name} must be {low} to {high}, not {getattr(args, name)}")
     if args.only is not None and args.only < 1:
         raise UserError(f"--only must be at least 1, not {args.only}")
-    if args.simulator not in (None, "amaranth", "verilator", "icarus"):
-        raise UserError(f"--simulator must be amaranth, verilator or icarus, not {args.simulator}")
+    if args.simulator not in (None, "amaranth", "verilator", "icarus", "axi"):
+        raise UserError(f"--simulator must be amaranth, verilator, icarus or axi, not {args.simulator}")
     if args.models and args.data is None:
         raise UserError("--models must be with --data")
     if args.target and args.data is None:

@@ -7,9 +7,11 @@ import signal
 import tempfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 
+from mubinn.hw.axi import AxiCore
 from mubinn.hw.lstm import Lstm
 from mubinn.model.artifact import load_model
 from mubinn.model.evaluate import load_test
@@ -47,6 +49,8 @@ def installed():
         except SimulatorError:
             continue
         found.append(name)
+    if "icarus" in found and find_spec("cocotb") and find_spec("cocotbext"):
+        found.append("axi")
     return found
 
 
@@ -63,6 +67,11 @@ def write_bench(case, folder):
     if manifest["cells"]:
         (folder / manifest["cells"]).write_text(cell_models(case.family))
     (folder / manifest["testbench"]).write_text(testbench(manifest))
+    if case.axi:
+        bus = AxiCore(name, core, samples_per_beat=case.axi)
+        manifest["axi"] = {"verilog": f"{name}_axi.v", "top": f"{name}_axi"} | bus.description()
+        (folder / manifest["axi"]["verilog"]).write_text(convert(bus, f"{name}_axi"))
+        (folder / "manifest.json").write_text(json.dumps(manifest))
     return manifest
 
 
@@ -73,7 +82,8 @@ def run_one(seed, simulator, cache):
             return run_seed(seed, simulator=simulator, folder=None, manifest=None, cache=cache)
         with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
             folder = Path(scratch) / "core"
-            manifest = write_bench(random_case(seed), folder)
+            case = random_case(seed)
+            manifest = write_bench(replace(case, axi=case.axi or int(simulator == "axi")), folder)
             return run_seed(seed, simulator=simulator, folder=folder, manifest=manifest, cache=cache)
     except Exception as error:
         if isinstance(error, SimulatorError) and "is not installed" in str(error):

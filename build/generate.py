@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.back import verilog
+from mubinn.hw.axi import AxiCore
 from mubinn.hw.bytes import ByteCore
 from mubinn.hw.cells import Fabric
 from mubinn.hw.lstm import Lstm
@@ -50,7 +51,7 @@ class Generated:
         return {"directory": str(self.directory)} | {k: m[k] for k in keys} | {"seconds": round(self.seconds, 2)}
 
 
-def generate(model_file: ModelFile, out, *, folding=None, family="generic", name="mubinn_lstm", x=None):
+def generate(model_file: ModelFile, out, *, folding=None, family="generic", name="mubinn_lstm", x=None, axi=0):
     """Write the folder `out`.
 
     Parameters
@@ -66,6 +67,8 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         Verilog module, and prefix of every other module.
     x : integer array [windows, steps, input_size] or None
         Samples for the test vectors; those of `mubinn.sim.default_case` if None.
+    axi : int
+        Samples of a beat of the AXI4-Stream wrapper, 1 to 64, or 0 for no such wrapper.
 
     Raises
     ------
@@ -86,6 +89,10 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         result_bits = len(core.o.payload.as_value())
         wrapper = ByteCore(name, sample_bits=spec.x.bits, result_bits=result_bits)
         (folder / f"{name}_bytes.v").write_text(head + LICENCE + convert(wrapper, f"{name}_bytes"))
+        bus = None
+        if axi:
+            bus = AxiCore(name, core, samples_per_beat=axi)
+            (folder / f"{name}_axi.v").write_text(head + LICENCE + convert(bus, f"{name}_axi"))
         images = memory_images(core)
         for image, (words, width) in images.items():
             digits = -(-width // 4)
@@ -93,6 +100,8 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
             (folder / f"{name}_{image}.hex").write_text(text)
         save_model(folder / "model.safetensors", model_file)
         manifest = describe(core, model, name=name, images=images)
+        if bus is not None:
+            manifest["axi"] = {"verilog": f"{name}_axi.v", "top": f"{name}_axi"} | bus.description()
         manifest["vectors"] = write_vectors(folder / "vectors", manifest, case)
         (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
         files = sorted(p for p in folder.rglob("*") if p.is_file())

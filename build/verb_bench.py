@@ -14,5 +14,6 @@ VERBS = {
     "systems": "the papers' systems as cores, side by side",
     "gates": "netlists after Yosys, with the chip's cells, against the golden model",
     "mutants": "faults planted in the Verilog, and how many the generated testbench finds",
+    "axi": "small cores on AXI4-Stream and AXI4-Lite against cocotbext-axi",
     "equality": "golden model against the circuit on random specs",
 }

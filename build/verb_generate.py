@@ -32,6 +32,8 @@ def add_arguments(parser):
                         "plain Verilog")  # fmt: skip
     parser.add_argument("--scaling", choices=("gamma", "factored"), help="gamma, the default: a product for every plane of "
                         "activations and weights; factored: one for every plane of weights, behind look-ups")  # fmt: skip
+    parser.add_argument("--axi", action="store_true", help="a wrapper with AXI4-Stream and AXI4-Lite too, NAME_axi.v")
+    parser.add_argument("--samples-per-beat", type=int, default=1, metavar="N", help="of its input stream, 1 to 64; default 1")
     parser.add_argument("--steps-per-second", type=float, metavar="N", help="goal: the smallest core that takes so many")
     parser.add_argument("--fastest", action="store_true", help="goal: the fastest core that fits")
     parser.add_argument("--clock-mhz", type=float, metavar="F", help="clock of the goal; default: the chip's, see mubinn synth")
@@ -51,6 +53,8 @@ def run(args):
 
     model_file = load_model(args.model)
     spec = model_file.spec
+    if not 1 <= args.samples_per_beat <= 64:
+        raise UserError(f"--samples-per-beat must be 1 to 64, not {args.samples_per_beat}")
     family = target_named(args.target).family if args.target else "generic"
     chosen = {
         name: getattr(args, name)
@@ -71,7 +75,8 @@ def run(args):
         windows = load_test(model_file, args.data, None)
         x = model_file.quantize_input(windows.x[: args.windows, : args.steps])
     with Console(stderr=True).status("generate"):
-        made = generate(model_file, args.out, folding=folding, family=family, name=args.name, x=x)
+        axi = args.samples_per_beat if args.axi else 0
+        made = generate(model_file, args.out, folding=folding, family=family, name=args.name, x=x, axi=axi)
     figures = made.figures()
     print(
         f"{made.directory}/{figures['verilog']}: {figures['top']}, {figures['parameters']} parameters, "

@@ -1,6 +1,7 @@
 """Components in Amaranth. `Lstm` is the whole core; its parts are usable alone."""
 
 from .activation import Activation, Staircase, TernaryStaircase
+from .axi import AxiCore
 from .cell import Cell
 from .distributed import DistributedDot, Tables, TableWriter
 from .dots import DotProducts
@@ -18,6 +19,7 @@ from .ternary import TernaryProduct
 
 __all__ = [
     "Activation",
+    "AxiCore",
     "Cell",
     "DistributedDot",
     "DotProducts",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from mubinn.model.lstm import Model
 
-__all__ = ["TRACE", "Case", "early_last", "first_windows", "join", "make_case", "missing_last", "traced"]
+__all__ = ["TRACE", "Case", "beats_allow", "early_last", "first_windows", "join", "make_case", "missing_last", "traced"]
 
 TRACE = ("x_code", "z", "gate_code", "c", "tanh_c", "h_raw", "h_code")
 """Signals compared inside the core, in the order in which a step passes through them."""
@@ -146,3 +146,9 @@ def first_windows(case, count):
         expected={name: kept(values, name) for name, values in case.expected.items()},
         undefined={name: kept(flags, name) for name, flags in case.undefined.items()},
     )
+
+
+def beats_allow(case, channels, per_beat):
+    """Whether every early `last` of a case is before its step's last beat, where it breaks the window on AXI too."""
+    ends = case.windows[:, 1] % channels
+    return bool(all((end - 1) // per_beat < (channels - 1) // per_beat for end in ends.tolist() if end))

