@@ -22,6 +22,7 @@ from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_vectors
 
 from .errors import UserError
+from .fusesoc import core_file
 from .paths import new_folder
 
 __all__ = ["MANIFEST", "Generated", "generate", "read_manifest"]
@@ -104,6 +105,8 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
             manifest["axi"] = {"verilog": f"{name}_axi.v", "top": f"{name}_axi"} | bus.description()
         manifest["vectors"] = write_vectors(folder / "vectors", manifest, case)
         (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
+        vectors = [f"{manifest['vectors']['folder']}/{file}" for file in manifest["vectors"]["files"]]
+        (folder / f"{name}.core").write_text(core_file(manifest, vectors))
         files = sorted(p for p in folder.rglob("*") if p.is_file())
         manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
