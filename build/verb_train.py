@@ -10,6 +10,7 @@ DATA is an EEGMAT folder, or an .npz of x [windows, steps, inputs] and y [window
 goes on where it was. Beside MODEL lies MODEL.jsonl, one JSON object an epoch. Needs torch: pip install 'mubinn[train]'."""
 EXAMPLE = """
 mubinn train --data ../shared/data/eegmat --preset mubinn2 --levels 3,3 -o model.safetensors
+mubinn train --data ../shared/data/eegmat --preset qlrl --levels 3,3 --gates BI,BF -o ternary.safetensors
 mubinn train --data windows.npz --preset fp -o fp.safetensors
 mubinn train --data windows.npz --levels 2,2 --start fp.safetensors -o model.safetensors --json"""
 
@@ -21,8 +22,11 @@ def add_arguments(parser):
 
     parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder or .npz")
     parser.add_argument("-o", "--out", required=True, metavar="MODEL", help="model file to write")
-    parser.add_argument("--preset", default=Default.preset, metavar="PRESET", help="fp or mubinn2 (default)")
+    parser.add_argument("--preset", default=Default.preset, metavar="PRESET", help="fp, mubinn2 (default) or qlrl")
     parser.add_argument("--levels", default="2,2", metavar="A,W", help="of activations and weights, 1 to 5; default: 2,2")
+    parser.add_argument("--gates", metavar="G,G,...", help="gates of 0, 1/2 and 1: of BI, BF, BO; default: BI,BF with qlrl")
+    parser.add_argument("--gate-slope", default=Default.gate_slope, metavar="KIND", help="gradient through them: that of "
+                        "sigma (default), or of the rounded gate, f * (1 - f): rounded")  # fmt: skip
     parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
     parser.add_argument("--seed", type=int, default=Default.seed, help="decides everything random; default: 0")
     parser.add_argument("--start", metavar="MODEL", help="start from this model's float weights, no float epochs then")
@@ -60,6 +64,8 @@ def run(args):
     config = TrainConfig(
         preset=args.preset,
         levels=levels,
+        gates=None if args.gates is None else tuple(name for name in args.gates.split(",") if name),
+        gate_slope=args.gate_slope,
         split=args.split or "time",
         seed=args.seed,
         hidden_size=args.hidden,

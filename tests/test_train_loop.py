@@ -63,6 +63,14 @@ def test_a_run_writes_a_model_that_eval_reads(windows, tmp_path, levels):
     assert not list(tmp_path.glob("*.checkpoint")) and not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize(("gates", "kinds"), [(None, "ttll"), (("BO",), "lllt"), (("BF", "BI", "BO"), "ttlt")])
+def test_a_run_with_ternary_gates(windows, tmp_path, gates, kinds):
+    result = train(config(preset="qlrl", gates=gates), windows, tmp_path / "m.safetensors")
+    model_file = load_model(result.model)
+    assert model_file.preset == "qlrl" and "".join(kind[0] for kind in model_file.spec.gate_kinds) == kinds
+    assert evaluate(model_file, load_test(model_file, windows)).figures()["windows"] == 60
+
+
 def test_a_run_whose_inputs_share_channels(windows, tmp_path):
     result = train(config(levels=(1, 2), input_copies=2), windows, tmp_path / "m.safetensors")
     model_file = load_model(result.model)
@@ -145,7 +153,12 @@ def test_validation_is_the_last_part_of_every_class(windows):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"preset": "b_lstm"}, r"^preset must be fp or mubinn2, not 'b_lstm'$"),
+        ({"preset": "b_lstm"}, r"^preset must be fp, mubinn2 or qlrl, not 'b_lstm'$"),
+        ({"gates": ("BG",)}, r"^gates must be of BI, BF, BO, each once, not 'BG'$"),
+        ({"gates": ("BI", "BI")}, r"^gates must be of BI, BF, BO, each once, not 'BI,BI'$"),
+        ({"preset": "fp", "gates": ("BI",)}, r"^gates must be left out with preset fp$"),
+        ({"preset": "qlrl", "gates": ()}, r"^gates must be at least one with preset qlrl$"),
+        ({"gate_slope": "none"}, r"^gate_slope must be sigma or rounded, not 'none'$"),
         ({"levels": (0, 1)}, r"^levels must be A,W, each 1 to 5, not \(0, 1\)$"),
         ({"levels": (1, 6)}, r"^levels must be A,W, each 1 to 5, not \(1, 6\)$"),
         ({"levels": 3}, r"^levels must be A,W, each 1 to 5, not 3$"),

@@ -19,9 +19,12 @@ from mubinn.model.train.network import STAGES, Classifier  # noqa: E402
 STEPS, BATCH, INPUTS, HIDDEN = 12, 16, 5, 8
 
 
-def network_at(stage, levels, seed=1, pool="mean"):
+LEVELS, TERNARY = ("levels",) * 4, ("ternary", "ternary", "levels", "ternary")
+
+
+def network_at(stage, levels, seed=1, pool="mean", kinds=LEVELS):
     torch.manual_seed(seed)
-    network = Classifier(INPUTS, HIDDEN, 3, activation_levels=levels[0], weight_levels=levels[1], pool=pool)
+    network = Classifier(INPUTS, HIDDEN, 3, activation_levels=levels[0], weight_levels=levels[1], pool=pool, gate_kinds=kinds)
     x = torch.randn(STEPS, BATCH, INPUTS)
     for following in STAGES[1 : STAGES.index(stage) + 1]:
         network.start(following, x)
@@ -35,10 +38,11 @@ def preprocess_of(inputs=INPUTS):
 
 
 @pytest.mark.parametrize("levels", [(1, 1), (2, 2), (3, 3), (5, 5), (1, 3), (3, 1)])
-@pytest.mark.parametrize("seed", [1, 2])
-def test_golden_codes_equal_the_forward_pass(levels, seed):
-    network, x = network_at("cell", levels, seed)
+@pytest.mark.parametrize(("seed", "kinds"), [(1, LEVELS), (2, LEVELS), (1, TERNARY)])
+def test_golden_codes_equal_the_forward_pass(levels, seed, kinds):
+    network, x = network_at("cell", levels, seed, kinds=kinds)
     parameters = integer_parameters(network)
+    assert parameters.spec.gate_kinds == kinds
     spec = parameters.spec
     # Samples that the chip's format can hold.
     x = torch.from_numpy(spec.x.real(spec.x.quantize(x - network.x_shift.detach()))).float()

@@ -34,19 +34,23 @@ def test_float_equals_torch_with_gradients(seed):
         assert torch.allclose(p.grad, gradient, atol=1e-12)
 
 
-def quantized(seed, levels):
+LEVELS, TERNARY = ("levels",) * 4, ("ternary", "ternary", "levels", "ternary")
+
+
+def quantized(seed, levels, kinds=LEVELS):
     torch.manual_seed(seed)
-    network = Classifier(INPUTS, HIDDEN, 2, activation_levels=levels, weight_levels=2)
+    network = Classifier(INPUTS, HIDDEN, 2, activation_levels=levels, weight_levels=2, gate_kinds=kinds)
     x = torch.randn(STEPS, BATCH, INPUTS)
     network.start("weights", x)
     network.start("activations", x)
     return network, x
 
 
-def staircases(network):
+def staircases(network, slope="sigma"):
     integers, fraction = network.h_scales.integers()
-    gates = gate_staircase(network.gate_integers(), network.gate_scales.reach().numpy(), z=network.z_format,
-                           activation_fraction=network.activation_fraction, width=HIDDEN)  # fmt: skip
+    formats = {"z": network.z_format, "activation_fraction": network.activation_fraction, "width": HIDDEN}
+    kinds = {"kinds": network.gate_kinds, "slope": slope}
+    gates = gate_staircase(network.gate_integers(), network.gate_scales.reach().numpy(), **kinds, **formats)
     return gates, output_staircase(integers[0], fraction, 0.4, width=HIDDEN)
 
 
@@ -73,13 +77,14 @@ def naive(zx, wh, scales, h_scales, gates, outputs):
     return torch.stack(out)
 
 
+@pytest.mark.parametrize(("kinds", "slope"), [(LEVELS, "sigma"), (TERNARY, "sigma"), (TERNARY, "rounded")])
 @pytest.mark.parametrize("levels", [1, 2, 3])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_quantized_gradients_equal_a_naive_loop(seed, levels):
-    network, _ = quantized(seed, levels)
+def test_quantized_gradients_equal_a_naive_loop(seed, levels, kinds, slope):
+    network, _ = quantized(seed, levels, kinds)
     zx0, wh0 = torch.randn(STEPS, BATCH, 4 * HIDDEN), 0.5 * torch.randn(4 * HIDDEN, HIDDEN)
     weight = torch.randn(STEPS, BATCH, HIDDEN)
-    gates, outputs = staircases(network)
+    gates, outputs = staircases(network, slope)
     found = []
     for function in ("ours", "naive"):
         zx, wh = zx0.clone().requires_grad_(), wh0.clone().requires_grad_()
@@ -101,3 +106,32 @@ def test_a_fixed_point_c_has_codes_only():
     _, c = recurrence(zx, lstm.weight_hh_l0, cell=Fixed(bits=8, fraction=3))
     scaled = c.detach().numpy() * 8
     assert np.array_equal(scaled, np.round(scaled)) and np.abs(scaled).max() > 0
+
+
+def test_a_ternary_gate_is_the_nearest_half_and_ties_go_up():
+    z = Fixed(bits=12, fraction=8)
+    network, _ = quantized(1, 2, TERNARY)
+    gates, _ = staircases(network)
+    v = z.real(np.arange(z.low, z.high + 1))
+    sigma = 1 / (1 + np.exp(-v))
+    values, slopes = gates.values.view(4, -1).numpy(), gates.slopes.view(4, -1).numpy()
+    clear = np.abs(sigma * 4 % 2 - 1) > 0.02  # elsewhere the table decides
+    for row in (0, 1, 3):
+        assert set(values[row]) == {0.0, 0.5, 1.0}
+        assert np.array_equal(values[row][clear], np.floor(2 * sigma + 0.5)[clear] / 2)
+        assert np.allclose(slopes[row], sigma * (1 - sigma))
+    rounded = staircases(network, "rounded")[0].slopes.view(4, -1).numpy()
+    assert np.array_equal(rounded[0], np.where(values[0] == 0.5, 0.25, 0.0).astype(np.float32))
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_ternary_gates_in_full_precision(first):
+    """The second paper's experiments: nothing but the gates is quantized."""
+    torch.manual_seed(1)
+    network = Classifier(INPUTS, HIDDEN, 2, activation_levels=2, weight_levels=2, gate_kinds=TERNARY, gates_first=first)
+    x = torch.randn(STEPS, BATCH, INPUTS)
+    h, _ = network.hidden(x)
+    h.sum().backward()
+    assert network.lstm.weight_hh_l0.grad.abs().max() > 0
+    h_lstm = network.lstm(x)[0]
+    assert torch.allclose(h, h_lstm, atol=1e-5) != first

@@ -9,7 +9,9 @@ from ..evaluate import FOLDS
 
 __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 
-PRESETS = ("fp", "mubinn2")
+PRESETS = ("fp", "mubinn2", "qlrl")
+GATES = ("BI", "BF", "BO")
+"""Gates of 0, 1/2 and 1, rounded and clipped in every iteration, as the second paper's tables name them."""
 _INTEGERS = {
     "seed": (0, 1 << 31),
     "hidden_size": (1, 512),
@@ -58,8 +60,13 @@ class TrainConfig:
 
     Parameters
     ----------
-    preset : "fp" or "mubinn2"
+    preset : "fp", "mubinn2" or "qlrl"
+        qlrl is mubinn2 with ternary gates, i and f unless `gates` says otherwise.
     levels : (A, W), each 1 to 5
+    gates : tuple of "BI", "BF", "BO"
+        Which gates are ternary.
+    gate_slope : "sigma" or "rounded"
+        The gradient through them, see `QuantLstm`.
     split : "time" or "subject:K"; of an EEGMAT folder only
     seed : int
     hidden_size : int
@@ -89,6 +96,8 @@ class TrainConfig:
 
     preset: str = "mubinn2"
     levels: tuple = (2, 2)
+    gates: tuple | None = None
+    gate_slope: str = "sigma"
     split: str = "time"
     seed: int = 0
     hidden_size: int = 100
@@ -110,7 +119,16 @@ class TrainConfig:
 
     def __post_init__(self):
         if self.preset not in PRESETS:
-            raise TrainError(f"preset must be {' or '.join(PRESETS)}, not {self.preset!r}")
+            raise TrainError(f"preset must be {', '.join(PRESETS[:-1])} or {PRESETS[-1]}, not {self.preset!r}")
+        if self.gates is None:
+            object.__setattr__(self, "gates", ("BI", "BF") if self.preset == "qlrl" else ())
+        object.__setattr__(self, "gates", tuple(self.gates))
+        if not set(self.gates) <= set(GATES) or len(set(self.gates)) < len(self.gates):
+            raise TrainError(f"gates must be of {', '.join(GATES)}, each once, not {','.join(map(str, self.gates))!r}")
+        if (self.preset == "fp" and self.gates) or (self.preset == "qlrl" and not self.gates):
+            raise TrainError(f"gates must be {'left out' if self.gates else 'at least one'} with preset {self.preset}")
+        if self.gate_slope not in ("sigma", "rounded"):
+            raise TrainError(f"gate_slope must be sigma or rounded, not {self.gate_slope!r}")
         if self.pool not in ("mean", "last"):
             raise TrainError(f"pool must be mean or last, not {self.pool!r}")
         try:
@@ -138,6 +156,11 @@ class TrainConfig:
             object.__setattr__(self, name, value)
         if self.preset != "fp" and not self.activation_epochs + self.cell_epochs:
             raise TrainError("activation_epochs + cell_epochs must be at least 1, not 0")
+
+    @property
+    def gate_kinds(self):
+        """Kind of each gate in the order i f g o."""
+        return tuple("ternary" if f"B{gate}" in self.gates else "levels" for gate in "IFGO")
 
     @property
     def phases(self):

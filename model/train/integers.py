@@ -6,7 +6,7 @@ from ..fixed import Fixed, round_half_up
 from ..parameters import Parameters
 from ..spec import LstmSpec
 
-__all__ = ["integer_parameters"]
+__all__ = ["integer_head", "integer_parameters"]
 
 X_BITS = 12
 HEAD_BITS = 8
@@ -15,6 +15,7 @@ MAX_STEPS = 4096
 
 def integer_parameters(network):
     """Parameters of the golden model: every scale rounded once, every weight and bias a code, the head in HEAD_BITS bits.
+    A layer without a head gives parameters without one.
 
     Any stage may be asked; before "activations" the scales of the activations are not fitted yet.
     """
@@ -25,27 +26,24 @@ def integer_parameters(network):
     fractions = {}
     for name, tensor, scales in network.named_weights():
         integers, fraction = scales.integers()
-        rows = tensor.detach().reshape(4, units, -1).double().numpy()
+        rows = tensor.detach().reshape(4, units, -1).double().cpu().numpy()
         codes = [_encode(r, s / (1 << fraction)) for r, s in zip(rows, integers, strict=True)]
         fractions[f"{name}_fraction"] = fraction
         tensors[f"{name}_codes"] = np.stack(codes).reshape(tensor.shape)
         tensors[f"{name}_scales"] = integers
-    weight = network.head.weight.detach().double().numpy()
-    largest = max(float(np.abs(weight).max()), 1e-9)
-    head_fraction = min(max(int(np.floor(np.log2(((1 << HEAD_BITS - 1) - 1) / largest))), 0), 24)
-    bias = network.head.bias.detach().double().numpy()
-    tensors["head_weight"] = round_half_up(weight * (1 << head_fraction))
-    tensors["head_bias"] = round_half_up(bias * float(1 << head_fraction + h_fraction))
+    head = {}
+    if hasattr(network, "head"):
+        tensors["head_weight"], tensors["head_bias"], head["head_fraction"] = integer_head(network.head, h_fraction)
+        head |= {"classes": network.head.out_features, "pool": network.pool, "head_bits": HEAD_BITS}
     activation_levels, weight_levels = network.levels
     spec = LstmSpec(
         input_size=network.lstm.input_size,
         hidden_size=units,
-        classes=network.head.out_features,
-        pool=network.pool,
         max_steps=MAX_STEPS,
         input_levels=activation_levels,
         hidden_levels=activation_levels,
         gate_levels=activation_levels,
+        gate_kinds=network.gate_kinds,
         weight_levels=weight_levels,
         bias_levels=weight_levels,
         x=Fixed(bits=X_BITS, fraction=x_fraction),
@@ -53,11 +51,19 @@ def integer_parameters(network):
         cell=network.cell_format,
         h_fraction=h_fraction,
         activation_fraction=network.activation_fraction,
-        head_bits=HEAD_BITS,
-        head_fraction=head_fraction,
+        **head,
         **fractions,
     )
     return Parameters(spec=spec, **tensors)
+
+
+def integer_head(head, h_fraction):
+    """(weight, bias, fraction of the weight) of a dense head over h with this binary point."""
+    weight = head.weight.detach().double().cpu().numpy()
+    largest = max(float(np.abs(weight).max()), 1e-9)
+    fraction = min(max(int(np.floor(np.log2(((1 << HEAD_BITS - 1) - 1) / largest))), 0), 24)
+    bias = head.bias.detach().double().cpu().numpy()
+    return round_half_up(weight * (1 << fraction)), round_half_up(bias * float(1 << fraction + h_fraction)), fraction
 
 
 def _encode(values, scales):

@@ -32,11 +32,12 @@ class Scales(nn.Module):
         super().__init__()
         self.bits, self.most_fraction = bits, most_fraction
         self.steps = nn.Parameter(torch.full((rows, levels), 0.1))
-        self.limit = torch.full((rows,), torch.inf) if limit is None else torch.tensor(limit)
+        most = torch.full((rows,), torch.inf) if limit is None else torch.tensor(limit)
+        self.register_buffer("limit", most, persistent=False)
 
     def set(self, scales):
         """Start from scales [rows, levels]."""
-        scales = torch.as_tensor(np.asarray(scales), dtype=torch.float32)
+        scales = torch.as_tensor(np.asarray(scales), dtype=torch.float32, device=self.steps.device)
         later = scales.flip(1).cumsum(1).flip(1) - scales
         with torch.no_grad():
             self.steps.copy_((scales - later).clamp_min(SMALLEST))
@@ -57,13 +58,13 @@ class Scales(nn.Module):
 
     def integers(self):
         """(int64 [rows, levels], fraction) as the model file holds them."""
-        return integer_scales(self().detach().numpy(), bits=self.bits, most_fraction=self.most_fraction)
+        return integer_scales(self().detach().cpu().numpy(), bits=self.bits, most_fraction=self.most_fraction)
 
     def rounded(self):
         """Scales at their integer values, gradients straight through."""
         integers, fraction = self.integers()
         scales = self()
-        return scales + (torch.from_numpy(integers / (1 << fraction)).float() - scales).detach()
+        return scales + (torch.from_numpy(integers / (1 << fraction)).float().to(scales.device) - scales).detach()
 
     def bound(self):
         """How far latent weights [rows] may lie from 0: one last scale beyond the outermost codes."""

@@ -24,7 +24,7 @@ class Staircase:
     values : float tensor [rows, entries]
         Decoded values; one row a group of columns.
     signs : float tensor [levels, rows, entries]
-        +1 or -1 of each level: what the gradient of its scale is multiplied with.
+        +1 or -1 of each level, 0 where a row has no levels: what the gradient of its scale is multiplied with.
     slopes : float tensor [rows, entries]
         What the gradient of the input is multiplied with.
     low, fraction : int
@@ -37,7 +37,7 @@ class Staircase:
         self.values, self.slopes = values.reshape(-1), slopes.reshape(-1)
         self.signs = [level.reshape(-1) for level in signs]
         self.rows, self.gain = rows, float(1 << fraction)
-        first = torch.arange(rows, dtype=torch.float32).mul_(entries).repeat_interleave(width)
+        first = torch.arange(rows, dtype=torch.float32, device=values.device).mul_(entries).repeat_interleave(width)
         self.first, self.last, self.zero = first, first + (entries - 1), first + (0.5 - low)
 
     def index(self, v, *, scratch, out):
@@ -148,7 +148,8 @@ class _Recurrence(torch.autograd.Function):
                 torch.mul(g, g, out=slope[:, g_]).neg_().add_(1.0)
             torch.mul(d_gate, slope, out=dz[t])
         dwh = dz[1:].reshape(-1, 4 * hidden).t() @ h[:-1].reshape(-1, hidden)
-        gate_grad = gates.scale_gradient(torch.stack([s.sum(0) for s in gate_sums])) if gates else None
+        wanted = gates and ctx.needs_input_grad[2]
+        gate_grad = gates.scale_gradient(torch.stack([s.sum(0) for s in gate_sums])) if wanted else None
         h_grad = outputs.scale_gradient(torch.stack([s.sum(0) for s in h_sums]))[0] if outputs else None
         return dz, dwh, gate_grad, h_grad, None
 
@@ -163,7 +164,7 @@ def recurrence(zx, wh, *, gate_scales=None, h_scales=None, gates=None, outputs=N
     wh : tensor [4 * hidden, hidden]
         Recurrent weights, quantized already if they are to be.
     gate_scales, h_scales : tensor [4, levels], [levels]
-        Get the gradients of the scales in `gates` and `outputs`.
+        Get the gradients of the scales in `gates` and `outputs`; None where gates have no levels.
     gates, outputs : Staircase or None
         Quantizers of the gates (from z) and of h (from o * tanh(c)); None leaves them as they are.
     cell : Fixed or None

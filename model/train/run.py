@@ -48,6 +48,8 @@ class Run:
             parts.classes,
             activation_levels=config.levels[0],
             weight_levels=config.levels[1],
+            gate_kinds=config.gate_kinds,
+            gate_slope=config.gate_slope,
             input_copies=config.input_copies,
             pool=config.pool,
             dropout=config.dropout,

@@ -4,56 +4,66 @@ import numpy as np
 import torch
 
 from ..binarize import encode, signs
+from ..gates import gate_formats
 from ..spec import LstmSpec
 from .recurrence import Staircase
 
 __all__ = ["gate_staircase", "output_staircase"]
 
-HALF = np.array([0.5, 0.5, 0.0, 0.5])[:, None]
+HALF = (0.5, 0.5, 0.0, 0.5)
 
 
-def gate_staircase(integers, reach, *, z, activation_fraction, width):
+def gate_staircase(integers, reach, *, kinds=("levels",) * 4, slope="sigma", z, activation_fraction, width, device=None):
     """From the pre-activations to the decoded gates i f g o, by table and encoder.
 
     Parameters
     ----------
     integers : int64 [4, levels]
-        Scales at `activation_fraction`.
+        Scales at `activation_fraction`, 0 for gates without levels.
     reach : float array [4]
-        Gates farther than this from their offset get no gradient.
+        Gates of levels farther than this from their offset get no gradient.
+    kinds : sequence of 4 str
+        Of GATE_KINDS.
+    slope : "sigma" or "rounded"
+        Gradient of ternary gates, see QuantLstm.
     z : Fixed
         Format of the pre-activations.
     width : int
         Units.
     """
-    spec = LstmSpec(input_size=1, hidden_size=1, z=z, activation_fraction=activation_fraction)
-    domain = np.arange(z.low, z.high + 1)
-    values = np.stack([table(domain) for table in spec.gate_tables])
-    v = z.real(domain)
+    spec = LstmSpec(input_size=1, hidden_size=1, z=z, activation_fraction=activation_fraction, gate_kinds=kinds,
+                    gate_levels=integers.shape[1], bias_fraction=z.fraction)  # fmt: skip
+    v = z.real(np.arange(z.low, z.high + 1))
     sigma, tanh = 1 / (1 + np.exp(-v)), np.tanh(v)
-    smooth = np.stack([sigma, sigma, tanh, sigma])
-    slopes = np.stack([sigma * (1 - sigma)] * 2 + [1 - tanh**2, sigma * (1 - sigma)])
-    slopes *= np.abs(smooth - HALF) <= np.asarray(reach)[:, None] + 1e-6
-    return _staircase(values, integers, spec.gate_offsets, slopes, activation_fraction, z.low, z.fraction, width)
+    rows = []
+    for gate, smooth, half, row_reach in zip(
+        gate_formats(spec, integers), (sigma, sigma, tanh, sigma), HALF, reach, strict=True
+    ):
+        decoded = gate.values[gate.codes] / spec.one
+        steepness = 1 - tanh**2 if smooth is tanh else sigma * (1 - sigma)
+        plus = np.zeros((len(v), integers.shape[1]))
+        if gate.kind == "levels":
+            plus = signs(gate.codes, integers.shape[1])
+            steepness = steepness * (np.abs(smooth - half) <= row_reach + 1e-6)
+        elif gate.kind == "ternary" and slope == "rounded":
+            steepness = decoded * (1 - decoded)
+        rows.append((decoded, plus, steepness))
+    return _staircase(*map(np.stack, zip(*rows, strict=True)), low=z.low, fraction=z.fraction, width=width, device=device)
 
 
-def output_staircase(integers, fraction, reach, *, width):
+def output_staircase(integers, fraction, reach, *, width, device=None):
     """From o * tanh(c) to the decoded h: scales int64 [levels] at `fraction`."""
-    domain = np.arange(-1 << fraction, (1 << fraction) + 1)
+    low = -1 << fraction
+    domain = np.arange(low, -low + 1)
     slopes = (np.abs(domain) <= reach * (1 << fraction)).astype(np.float64)
-    return _staircase(domain[None], integers[None], [0], slopes[None], fraction, -1 << fraction, fraction, width)
+    plus = signs(encode(domain, integers), len(integers))
+    decoded = (plus * integers).sum(-1) / (1 << fraction)
+    return _staircase(decoded[None], plus[None], slopes[None], low=low, fraction=fraction, width=width, device=device)
 
 
-def _staircase(values, scales, offsets, slopes, fraction, low, low_fraction, width):
-    """Rows of integer values, encoded and decoded at `fraction`."""
-    codes = [encode(row, s, offset) for row, s, offset in zip(values, scales, offsets, strict=True)]
-    plus = signs(np.stack(codes), scales.shape[1])
-    decoded = (np.array(offsets)[:, None] + (plus * scales[:, None, :]).sum(-1)) / (1 << fraction)
-    return Staircase(
-        torch.from_numpy(decoded).float(),
-        torch.from_numpy(np.moveaxis(plus, -1, 0).copy()).float(),
-        torch.from_numpy(slopes).float(),
-        low=low,
-        fraction=low_fraction,
-        width=width,
+def _staircase(decoded, plus, slopes, *, low, fraction, width, device):
+    """Of arrays [rows, entries], the signs with a last axis of levels."""
+    tensors = (
+        torch.from_numpy(np.ascontiguousarray(a)).float().to(device) for a in (decoded, np.moveaxis(plus, -1, 0), slopes)
     )
+    return Staircase(*tensors, low=low, fraction=fraction, width=width)

@@ -1,0 +1,220 @@
+"""One LSTM layer in PyTorch: full precision, or with its operands binarized stage by stage."""
+
+from statistics import NormalDist
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..fixed import Fixed, round_half_up
+from ..scales import fit_scales, unit_scales
+from .levels import Scales, binarized
+from .recurrence import recurrence
+from .staircases import gate_staircase, output_staircase
+
+__all__ = ["STAGES", "QuantLstm"]
+
+STAGES = ("float", "weights", "activations", "cell")
+"""In this order; each keeps what the ones before it quantize."""
+ALPHA_BITS = 8
+"""Width of the scales of x and h; with 7-bit betas a gamma fits one 16-bit multiplier of an iCE40."""
+BETA_BITS = 7
+FINE = {"z": Fixed(bits=16, fraction=11), "activation_fraction": 13}
+"""Formats of gates that are quantized in a network of full precision."""
+THRESHOLDS = (0.0, 0.7, -0.7)
+"""Where x starts to be cut, channel after channel in turn, in deviations: a single level at 0 everywhere keeps no amplitude
+(full precision behind it 0.66 on EEGMAT's time split, 0.71 with these)."""
+
+
+class QuantLstm(nn.Module):
+    """LSTM layer of one direction.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    activation_levels, weight_levels : int
+        (A, W) of the papers.
+    gate_kinds : sequence of 4 str
+        Of `mubinn.model.gates.GATE_KINDS`, in the order i f g o; a ternary gate is rounded and clipped in every forward pass
+        (the re-learning method). Of effect once activations are quantized.
+    gate_slope : str
+        Gradient through a ternary gate: "sigma" is that of the pre-activation's sigma, "rounded" f * (1 - f) of the rounded
+        gate as in Eq. 12 of Quantization Loss Re-Learning, 0 at 0 and 1.
+    gates_first : bool
+        Gates that have no levels are quantized from the first stage on, with everything else in full precision: the second
+        paper's experiments.
+    input_copies : int
+        Inputs side by side that get the same channel: `input_size` is a multiple of it.
+
+    Attributes
+    ----------
+    stage : str of STAGES
+        What `forward` quantizes; `start` goes on to the next.
+    x_shift : parameter [input_size]
+        Learned thresholds of x, once x is quantized. They end up in the model file's normalisation.
+    clipped : dict
+        Share of each tensor's values that the last forward pass gave no gradient (x), or holds at the bound (weights).
+    """
+
+    def __init__(self, input_size, hidden_size, *, activation_levels, weight_levels, gate_kinds=("levels",) * 4,
+                 gate_slope="sigma", gates_first=False, input_copies=1):  # fmt: skip
+        super().__init__()
+        self.lstm = nn.LSTM(input_size, hidden_size)
+        self.input_copies = input_copies
+        self.levels = (activation_levels, weight_levels)
+        self.gate_kinds, self.gate_slope, self.gates_first = tuple(gate_kinds), gate_slope, gates_first
+        self.stage, self.clipped = "float", {}
+        self.z_format, self.cell_format, self.activation_fraction = Fixed(bits=12, fraction=8), Fixed(bits=16, fraction=11), 10
+        with torch.no_grad():
+            self.lstm.bias_ih_l0.zero_()
+            self.lstm.bias_hh_l0.zero_()
+            self.lstm.bias_hh_l0[hidden_size : 2 * hidden_size] = 1.0  # remember at the start of training
+        self.lstm.bias_ih_l0.requires_grad_(False)  # one bias is enough
+        self.x_shift = nn.Parameter(torch.zeros(input_size))
+        self.x_scales = Scales(1, activation_levels, bits=ALPHA_BITS)
+        self.h_scales = Scales(1, activation_levels, bits=ALPHA_BITS, most_fraction=12)
+        self.gate_scales = Scales(4, activation_levels, bits=15, limit=(0.5, 0.5, float("inf"), 0.5))
+        self.wx_scales = Scales(4, weight_levels, bits=BETA_BITS)
+        self.wh_scales = Scales(4, weight_levels, bits=BETA_BITS)
+        self.bias_scales = Scales(4, weight_levels, bits=BETA_BITS)
+
+    def quantizes(self, stage):
+        """Whether `stage` is reached or passed."""
+        return STAGES.index(self.stage) >= STAGES.index(stage)
+
+    @property
+    def quantizes_x(self):
+        """With a single level x goes first, together with the weights: its thresholds learn while the gates are smooth."""
+        return self.quantizes("weights" if self.levels[0] == 1 else "activations")
+
+    def following(self):
+        """The stage after this one."""
+        return STAGES[STAGES.index(self.stage) + 1]
+
+    # Forward --------------------------------------------------------------------------------------------------------
+
+    def named_weights(self):
+        """(name in the model file, latent tensor, its scales) of everything that has weight levels."""
+        lstm = self.lstm
+        bias = lstm.bias_ih_l0 + lstm.bias_hh_l0
+        tensors = (lstm.weight_ih_l0, lstm.weight_hh_l0, bias)
+        return zip(("wx", "wh", "bias"), tensors, (self.wx_scales, self.wh_scales, self.bias_scales), strict=True)
+
+    def weights(self):
+        """[wx, wh, bias] as the stage has them."""
+        result = []
+        for name, tensor, scales in self.named_weights():
+            if self.quantizes("weights"):
+                rows = tensor.reshape(4, self.lstm.hidden_size, -1)
+                bound = scales.bound().view(4, 1, 1) * 0.999
+                self.clipped[name] = float((rows.detach().abs() >= bound).float().mean())
+                tensor = binarized(rows, scales.rounded()).reshape(tensor.shape)
+            result.append(tensor)
+        return result
+
+    def gate_integers(self):
+        """Integer scales of the gates [4, levels] at `activation_fraction`, sums of the sigmoid gates at most 1/2."""
+        one = 1 << self.activation_fraction
+        integers = round_half_up(self.gate_scales().detach().cpu().numpy() * one)
+        for row in (0, 1, 3):
+            integers[row, 0] -= max(0, integers[row].sum() - one // 2)
+        for row, kind in enumerate(self.gate_kinds):
+            if kind != "levels":
+                integers[row] = 0
+        return integers
+
+    def _levels_of_x(self, x):
+        x = x - self.x_shift
+        reach = self.x_scales.reach()
+        self.clipped["x"] = float((x.detach().abs() > reach).float().mean())
+        return binarized(x[None], self.x_scales.rounded(), reach=reach)[0]
+
+    def hidden(self, x):
+        """(h, c) of every step [steps, batch, hidden] for x [steps, batch, input_size], normalised floats."""
+        wx, wh, bias = self.weights()
+        extra, units = {}, self.lstm.hidden_size
+        if self.quantizes_x:
+            x = self._levels_of_x(x)
+        if self.quantizes("activations"):
+            h_integers, fraction = self.h_scales.integers()
+            outputs = output_staircase(h_integers[0], fraction, self.h_scales.reach().item(), width=units, device=x.device)
+            extra = {
+                "h_scales": self.h_scales()[0],
+                "outputs": outputs,
+                "cell": self.cell_format if self.quantizes("cell") else None,
+            }
+        return recurrence(torch.nn.functional.linear(x, wx, bias), wh, **self._gates(x.device), **extra)
+
+    def _gates(self, device):
+        """How the recurrence quantizes the gates in this stage."""
+        settings = {"slope": self.gate_slope, "width": self.lstm.hidden_size, "device": device}
+        if self.quantizes("activations"):
+            reach = self.gate_scales.reach().cpu().numpy()
+            formats = {"z": self.z_format, "activation_fraction": self.activation_fraction}
+            gates = gate_staircase(self.gate_integers(), reach, kinds=self.gate_kinds, **formats, **settings)
+            return {"gate_scales": self.gate_scales(), "gates": gates}
+        if self.gates_first:
+            # As good as full precision where a gate isn't ternary.
+            kinds = tuple("fixed" if kind == "levels" else kind for kind in self.gate_kinds)
+            integers, reach = np.zeros((len(kinds), 1), np.int64), np.full(len(kinds), np.inf)
+            return {"gates": gate_staircase(integers, reach, kinds=kinds, **FINE, **settings)}
+        return {}
+
+    # From float to levels -------------------------------------------------------------------------------------------
+
+    def start(self, stage, x):
+        """Go on to `stage`; x [steps, batch, input_size] is a batch that the new scales are fitted to."""
+        had_x = self.quantizes_x
+        if stage == "weights":
+            for _, tensor, scales in self.named_weights():
+                rows = tensor.detach().reshape(4, self.lstm.hidden_size, -1).cpu().numpy()
+                scales.set([fit_scales(row, self.levels[1]) for row in rows])
+        elif stage == "activations":
+            self._fit_gates(x)
+        self.stage = stage
+        if self.quantizes_x and not had_x:
+            self._fit_x(x)
+        self.project()
+
+    def _fit_x(self, x):
+        if self.levels[0] == 1:
+            channels = len(self.x_shift) // self.input_copies
+            if self.input_copies == 1:
+                start = torch.tensor(THRESHOLDS).repeat(-(-channels // len(THRESHOLDS)))[:channels]
+            else:
+                # Equally many samples between neighbouring thresholds, if they were Gaussian.
+                cuts = [NormalDist().inv_cdf((k + 0.5) / self.input_copies) for k in range(self.input_copies)]
+                start = torch.tensor(cuts).repeat_interleave(channels)
+            with torch.no_grad():
+                self.x_shift.copy_(start)
+        self.x_scales.set([fit_scales((x - self.x_shift.detach()).cpu().numpy(), self.levels[0])])
+
+    def _fit_gates(self, x):
+        """Scales of h and g from data. i, f and o start evenly spaced from 0 to 1, so that the top code is exactly 1; a
+        single level, which would leave only 0 and 1, from data too."""
+        levels, units = self.levels[0], self.lstm.hidden_size
+        with torch.no_grad():
+            wx, wh, bias = self.weights()
+            z = torch.nn.functional.linear(self._levels_of_x(x) if self.quantizes_x else x, wx, bias)
+            h, _ = recurrence(z, wh, **self._gates(x.device))
+            z[1:] += h[:-1] @ wh.t()
+            i, f, g, o = z.split(units, dim=2)
+            gates = (torch.sigmoid(i) - 0.5, torch.sigmoid(f) - 0.5, torch.tanh(g), torch.sigmoid(o) - 0.5)
+        self.h_scales.set([fit_scales(h.cpu().numpy(), levels)])
+        even = unit_scales(levels, 0.5)
+        self.gate_scales.set(
+            [fit_scales(v.cpu().numpy(), levels) if levels == 1 or k == 2 else even for k, v in enumerate(gates)]
+        )
+
+    def project(self):
+        """After an optimizer's step: scales in order and range, latent weights within bounds, so that none is stuck."""
+        for module in self.children():
+            if isinstance(module, Scales):
+                module.project()
+        if not self.quantizes("weights"):
+            return
+        with torch.no_grad():
+            for name, tensor, scales in self.named_weights():
+                tensor = self.lstm.bias_hh_l0 if name == "bias" else tensor
+                bound = scales.bound().repeat_interleave(self.lstm.hidden_size).reshape(-1, *(1,) * (tensor.dim() - 1))
+                tensor.clamp_(-bound, bound)
