@@ -8,7 +8,7 @@ from torch import nn
 
 from ..fixed import Fixed, round_half_up
 from ..scales import fit_scales, unit_scales
-from .levels import Scales, binarized
+from .levels import Scales, binarized, residual_scales
 from .recurrence import recurrence
 from .staircases import gate_staircase, output_staircase
 
@@ -19,6 +19,8 @@ STAGES = ("float", "weights", "activations", "cell")
 ALPHA_BITS = 8
 """Width of the scales of x and h; with 7-bit betas a gamma fits one 16-bit multiplier of an iCE40."""
 BETA_BITS = 7
+TEMPERATURE = 0.9
+"""Of the Gumbel gates: that of Li et al. 2018."""
 FINE = {"z": Fixed(bits=16, fraction=11), "activation_fraction": 13}
 """Formats of gates that are quantized in a network of full precision."""
 THRESHOLDS = (0.0, 0.7, -0.7)
@@ -43,6 +45,16 @@ class QuantLstm(nn.Module):
     gates_first : bool
         Gates that have no levels are quantized from the first stage on, with everything else in full precision: the second
         paper's experiments.
+    rounds_late : bool
+        `gates_first`, but in evaluation alone: rounding after the training.
+    gumbel : sequence of 4 bool
+        Gates with Gumbel noise in training: sigma((z + log U - log(1 - U)) / TEMPERATURE), U uniform on (0, 1), Eq. 3 of
+        Quantization Loss Re-Learning; none in evaluation.
+    residual : bool
+        Weights are binarized by the first-order residual in every iteration, each scale the mean of what is left, in place of
+        learned scales.
+    takes_codes : bool
+        x comes as another layer's h, so it is quantized already: that layer's scales take the place of `x_scales`.
     input_copies : int
         Inputs side by side that get the same channel: `input_size` is a multiple of it.
 
@@ -57,12 +69,14 @@ class QuantLstm(nn.Module):
     """
 
     def __init__(self, input_size, hidden_size, *, activation_levels, weight_levels, gate_kinds=("levels",) * 4,
-                 gate_slope="sigma", gates_first=False, input_copies=1):  # fmt: skip
+                 gate_slope="sigma", gates_first=False, rounds_late=False, gumbel=(False,) * 4, residual=False,
+                 takes_codes=False, input_copies=1):  # fmt: skip
         super().__init__()
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.input_copies = input_copies
         self.levels = (activation_levels, weight_levels)
         self.gate_kinds, self.gate_slope, self.gates_first = tuple(gate_kinds), gate_slope, gates_first
+        self.rounds_late, self.gumbel, self.residual, self.takes_codes = rounds_late, tuple(gumbel), residual, takes_codes
         self.stage, self.clipped = "float", {}
         self.z_format, self.cell_format, self.activation_fraction = Fixed(bits=12, fraction=8), Fixed(bits=16, fraction=11), 10
         with torch.no_grad():
@@ -106,6 +120,8 @@ class QuantLstm(nn.Module):
         for name, tensor, scales in self.named_weights():
             if self.quantizes("weights"):
                 rows = tensor.reshape(4, self.lstm.hidden_size, -1)
+                if self.residual:
+                    scales.set(residual_scales(rows.detach(), self.levels[1]))
                 bound = scales.bound().view(4, 1, 1) * 0.999
                 self.clipped[name] = float((rows.detach().abs() >= bound).float().mean())
                 tensor = binarized(rows, scales.rounded()).reshape(tensor.shape)
@@ -124,6 +140,8 @@ class QuantLstm(nn.Module):
         return integers
 
     def _levels_of_x(self, x):
+        if self.takes_codes:
+            return x
         x = x - self.x_shift
         reach = self.x_scales.reach()
         self.clipped["x"] = float((x.detach().abs() > reach).float().mean())
@@ -143,7 +161,20 @@ class QuantLstm(nn.Module):
                 "outputs": outputs,
                 "cell": self.cell_format if self.quantizes("cell") else None,
             }
-        return recurrence(torch.nn.functional.linear(x, wx, bias), wh, **self._gates(x.device), **extra)
+        zx = torch.nn.functional.linear(x, wx, bias)
+        if self.training and any(self.gumbel):
+            zx, wh = self._noisy(zx, wh)
+        return recurrence(zx, wh, **self._gates(x.device), **extra)
+
+    def _noisy(self, zx, wh):
+        """z of the gates with Gumbel noise, over the temperature: through its x part and its recurrent weights."""
+        width = self.lstm.hidden_size
+        share = torch.tensor([1 / TEMPERATURE if noisy else 1.0 for noisy in self.gumbel], device=zx.device)
+        share = share.repeat_interleave(width)
+        uniform = torch.rand_like(zx).clamp_(1e-6, 1 - 1e-6)
+        noise = torch.log(uniform) - torch.log1p(-uniform)
+        noisy = torch.tensor(self.gumbel, device=zx.device).repeat_interleave(width)
+        return (zx + noise * noisy) * share, wh * share[:, None]
 
     def _gates(self, device):
         """How the recurrence quantizes the gates in this stage."""
@@ -153,7 +184,7 @@ class QuantLstm(nn.Module):
             formats = {"z": self.z_format, "activation_fraction": self.activation_fraction}
             gates = gate_staircase(self.gate_integers(), reach, kinds=self.gate_kinds, **formats, **settings)
             return {"gate_scales": self.gate_scales(), "gates": gates}
-        if self.gates_first:
+        if self.gates_first or (self.rounds_late and not self.training):
             # As good as full precision where a gate isn't ternary.
             kinds = tuple("fixed" if kind == "levels" else kind for kind in self.gate_kinds)
             integers, reach = np.zeros((len(kinds), 1), np.int64), np.full(len(kinds), np.inf)
@@ -177,6 +208,8 @@ class QuantLstm(nn.Module):
         self.project()
 
     def _fit_x(self, x):
+        if self.takes_codes:
+            return
         if self.levels[0] == 1:
             channels = len(self.x_shift) // self.input_copies
             if self.input_copies == 1:

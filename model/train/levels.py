@@ -6,7 +6,7 @@ from torch import nn
 
 from ..scales import integer_scales
 
-__all__ = ["Scales", "binarized"]
+__all__ = ["Scales", "binarized", "residual_scales"]
 
 SMALLEST = 1e-4
 
@@ -37,7 +37,9 @@ class Scales(nn.Module):
 
     def set(self, scales):
         """Start from scales [rows, levels]."""
-        scales = torch.as_tensor(np.asarray(scales), dtype=torch.float32, device=self.steps.device)
+        if not torch.is_tensor(scales):
+            scales = torch.from_numpy(np.asarray(scales))
+        scales = scales.to(self.steps)
         later = scales.flip(1).cumsum(1).flip(1) - scales
         with torch.no_grad():
             self.steps.copy_((scales - later).clamp_min(SMALLEST))
@@ -97,3 +99,12 @@ def binarized(values, scales, *, reach=None):
         return result
     through = values - values.detach()
     return result + (through if reach is None else through * (values.detach().abs() <= reach.view(shape)))
+
+
+def residual_scales(rows, levels):
+    """Scales [rows, levels] of the residual binarization of a tensor [rows, ...]: the mean of |what the levels before left|."""
+    residual, scales = rows.reshape(len(rows), -1), []
+    for _ in range(levels):
+        scales.append(residual.abs().mean(1))
+        residual = residual - scales[-1][:, None] * torch.where(residual >= 0, 1.0, -1.0)
+    return torch.stack(scales, dim=1)
