@@ -44,22 +44,23 @@ class Head(wiring.Component):
         Multipliers, 1 to the number of classes. A unit takes `beats` = classes / mults cycles, rounded up.
     family : str
         Whose block RAM holds the weights.
+    takes_codes : bool or None
+        Whether h comes as its code; if None where all its scales are powers of two, as products are shifts then.
 
     Members
     -------
-    i : In(stream of h: decoded, or its code where all its scales are powers of two, flags)
+    i : In(stream of h: decoded or its code, flags)
     o : Out(stream of label, error, scores)
         The payload stays until the next window's.
     """
 
-    def __init__(self, parameters, *, mults=1, family="generic"):
+    def __init__(self, parameters, *, mults=1, family="generic", takes_codes=None):
         self.parameters, self.mults = parameters, operator.index(mults)
         spec = parameters.spec
         if not 1 <= self.mults <= spec.classes:
             raise ValueError(f"mults must be 1 to {spec.classes}, not {mults}")
         self.beats = -(-spec.classes // self.mults)
-        # Then products with a weight are shifts and additions.
-        self.takes_codes = is_shift(parameters.h_scales)
+        self.takes_codes = is_shift(parameters.h_scales) if takes_codes is None else takes_codes
         decoded = value_shape(codebook(parameters.h_scales))
         self.h_shape, self.value_bits = unsigned(spec.hidden_levels) if self.takes_codes else decoded, decoded.width
         self.score_bits = score_bits(parameters)
