@@ -161,6 +161,22 @@ class NetworkCore(wiring.Component):
             cycles.append(tags * (tags + 3) + 7)  # and its step's share of the way back
         return max(cycles)
 
+    @property
+    def latency(self):
+        """No longer from the last sample of a window of max_steps steps to its last result, in cycles."""
+        steps, cycles = self.network.max_steps, 0
+        for layer in self.layers:
+            cores = [layer.forward, layer.backward] if isinstance(layer, BiLstm) else [layer]
+            step = max(core.predicted_cycles_per_step + core.latency for core in cores)
+            # A layer of two directions begins a window where the one before ends it.
+            cycles += int(step) * (2 * steps if len(cores) > 1 else 2)
+        if self.head is not None:
+            cycles += self.head.interval * self.head.features + self.head.head.latency
+        if self.viterbi is not None:
+            tags = self.network.crf.tags
+            cycles += tags * (tags + 3) + 4 * steps
+        return cycles
+
     def elaborate(self, platform):
         m = Module()
         source = wiring.flipped(self.i)

