@@ -3,8 +3,8 @@
 HELP = """\
 Seeded random cores (shape, levels, formats, parameters, folding) on random cases (samples, stalls, resets, broken
 windows): every record of the golden trace and every result is compared with the circuit, in Amaranth's simulator or, where
-that is faster and for every fourth seed, as Verilog in Verilator or Icarus; --icarus of them in Icarus too. Seeds 1 to 22
-begin with the corners.
+that is faster and for every fourth seed, as Verilog in Verilator or Icarus; --icarus of them in Icarus too. Seeds 1 to 27
+begin with the corners. Besides, for every fourth seed a random network of such cores: stacked, bidirectional, with heads.
 
 With --data all test windows of the time split go through the Verilog of the models in Verilator as well.
 
@@ -20,7 +20,8 @@ def add_arguments(parser):
     parser.add_argument("--seed", type=int, default=1, help="first seed, 1 or more; default 1")
     parser.add_argument("--only", type=int, metavar="SEED", help="repeat one seed")
     parser.add_argument("--simulator", help="amaranth, verilator, icarus or axi (behind the AXI wrapper, in Icarus with "
-                        "cocotbext-axi); default: the fastest, every fourth in Verilog, some on AXI")  # fmt: skip
+                        "cocotbext-axi), or network, network-verilog: the seed's network; default: the fastest, every fourth "
+                        "in Verilog, some on AXI")  # fmt: skip
     parser.add_argument("--icarus", type=int, default=0, metavar="N", help="so many specs in Icarus too; default 0")
     parser.add_argument("--data", metavar="FOLDER", help="EEGMAT folder, .npz or eeg-sample")
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="with --data; default eeg-2-2 eeg-3-3")
@@ -33,6 +34,7 @@ def add_arguments(parser):
 def run(args):
     from pathlib import Path
 
+    from mubinn.sim.equality import NETWORKS
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -45,8 +47,9 @@ def run(args):
             raise UserError(f"--{name} must be {low} to {high}, not {getattr(args, name)}")
     if args.only is not None and args.only < 1:
         raise UserError(f"--only must be at least 1, not {args.only}")
-    if args.simulator not in (None, "amaranth", "verilator", "icarus", "axi"):
-        raise UserError(f"--simulator must be amaranth, verilator, icarus or axi, not {args.simulator}")
+    simulators = ("amaranth", "verilator", "icarus", "axi", *NETWORKS)
+    if args.simulator not in (None, *simulators):
+        raise UserError(f"--simulator must be {', '.join(simulators[:-1])} or {simulators[-1]}, not {args.simulator}")
     if args.models and args.data is None:
         raise UserError("--models must be with --data")
     if args.target and args.data is None:

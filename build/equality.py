@@ -13,19 +13,25 @@ from pathlib import Path
 
 from mubinn.hw.axi import AxiCore
 from mubinn.hw.lstm import Lstm
+from mubinn.hw.network import NetworkCore
 from mubinn.model.artifact import load_model
 from mubinn.model.evaluate import load_test
 from mubinn.model.lstm import Model
 from mubinn.sim.cell_models import cell_models
-from mubinn.sim.equality import Verdict, chosen_simulator, run_seed
+from mubinn.sim.equality import NETWORKS, Verdict, chosen_simulator, run_network_seed, run_seed
 from mubinn.sim.random_case import random_case
+from mubinn.sim.random_network import random_network
 from mubinn.sim.simulate import simulate
 from mubinn.sim.testbench import testbench
 from mubinn.sim.tools import SimulatorError, find, verilator_root
 
+from . import network
 from .generate import STARTUP_CYCLES, convert, describe, generate, memory_images
 
-__all__ = ["installed", "models_on_data", "run_jobs", "run_one", "summary", "tasks", "write_bench"]
+__all__ = ["installed", "models_on_data", "run_jobs", "run_one", "summary", "tasks", "write_bench", "write_network_bench"]
+
+NETWORK_SHARE = 4
+"""Every fourth seed is the seed of a network too, one in three of those in Verilog."""
 
 
 def tasks(seeds, *, simulator=None, icarus=0):
@@ -37,6 +43,10 @@ def tasks(seeds, *, simulator=None, icarus=0):
         cheap = sorted(seeds, key=lambda seed: cases[seed].cost)[: max(icarus, len(cases) // 2)]
         every = max(1, len(cheap) // icarus)
         work += [(seed, "icarus") for seed in cheap[::every][:icarus] if (seed, "icarus") not in work]
+    if simulator is None:
+        for seed in (seed for seed in seeds if seed % NETWORK_SHARE == 0):
+            in_verilog = "icarus" in found and seed // NETWORK_SHARE % 3 == 0
+            work.append((seed // NETWORK_SHARE, NETWORKS[in_verilog]))
     return work
 
 
@@ -75,13 +85,33 @@ def write_bench(case, folder):
     return manifest
 
 
+def write_network_bench(case, folder):
+    """`write_bench` of a RandomNetwork."""
+    name = "mubinn_network"
+    core = NetworkCore(
+        case.network, case.foldings, head_mults=case.head_mults, family=case.family, startup_cycles=STARTUP_CYCLES
+    )
+    manifest = network.describe(core, name=name)
+    (folder / "vectors").mkdir(parents=True)
+    (folder / manifest["verilog"]).write_text(convert(core, name, case.family))
+    if manifest["cells"]:
+        (folder / manifest["cells"]).write_text(cell_models(case.family))
+    (folder / manifest["testbench"]).write_text(testbench(manifest))
+    return manifest
+
+
 def run_one(seed, simulator, cache):
     """Verdict of one run. Whatever goes wrong in it is its result: the other runs go on."""
     try:
         if simulator == "amaranth":
             return run_seed(seed, simulator=simulator, folder=None, manifest=None, cache=cache)
+        if simulator == "network":
+            return run_network_seed(seed, simulator=simulator, folder=None, manifest=None, cache=cache)
         with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
             folder = Path(scratch) / "core"
+            if simulator in NETWORKS:
+                manifest = write_network_bench(random_network(seed), folder)
+                return run_network_seed(seed, simulator=simulator, folder=folder, manifest=manifest, cache=cache)
             case = random_case(seed)
             manifest = write_bench(replace(case, axi=case.axi or int(simulator == "axi")), folder)
             return run_seed(seed, simulator=simulator, folder=folder, manifest=manifest, cache=cache)
@@ -168,14 +198,16 @@ def summary(seed, verdicts, data):
     """What `mubinn bench equality --json` prints."""
     failures = [verdict for verdict in verdicts if not verdict.ok]
     # A spec counts once, however often it ran.
-    covered = {(verdict.seed, feature) for verdict in verdicts for feature in verdict.features}
-    covered |= {(verdict.seed, f"simulator {verdict.simulator}") for verdict in verdicts if verdict.steps}
-    coverage = Counter(feature for _, feature in covered)
+    networks = {verdict.seed for verdict in verdicts if verdict.simulator in NETWORKS}
+    cores = {verdict.seed for verdict in verdicts if verdict.simulator not in NETWORKS}
+    covered = {(verdict.seed, verdict.simulator in NETWORKS, feature) for verdict in verdicts for feature in verdict.features}
+    covered |= {(verdict.seed, False, f"simulator {verdict.simulator}") for verdict in verdicts if verdict.steps}
+    coverage = Counter(feature for _, _, feature in covered)
     wrong = sum(verdict.mismatches for verdict in verdicts) + sum(entry["mismatches"] for entry in data)
     return {
         "ok": not failures and wrong == 0,
         "seed": seed,
-        "specs": len({verdict.seed for verdict in verdicts}),
+        "specs": len(cores) + len(networks),
         "runs": len(verdicts),
         "steps": sum(verdict.steps for verdict in verdicts) + sum(entry["steps"] for entry in data),
         "records": sum(verdict.records for verdict in verdicts),

@@ -204,8 +204,10 @@ class NetworkCore(wiring.Component):
         single = len(self.layers) == 1
         if kind in ("h", "label"):
             m.d.comb += [self.o.valid.eq(top.o.valid), top.o.ready.eq(self.o.ready), self.o.p.eq(top.o.p)]
-            if not single:
-                closes = self.o.p.last if kind == "h" else 1
+            closes = self.o.p.last if kind == "h" else 1
+            if single:
+                m.d.comb += self.o.p.error.eq(top.o.p.error & closes)
+            else:
                 m.d.comb += [
                     self.o.p.error.eq(errors.r_data & closes),
                     errors.r_en.eq(self.o.valid & self.o.ready & closes),

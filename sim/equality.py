@@ -7,11 +7,17 @@ from mubinn.hw.lstm import Lstm
 
 from .axi import EPISODES, run_axi
 from .bench import build_bench, run_bench
+from .network_bench import run_network
+from .network_case import network_case
 from .pysim import run_amaranth
 from .random_case import random_case
+from .random_network import random_network
 from .vectors import write_case
 
-__all__ = ["Verdict", "chosen_simulator", "run_seed"]
+__all__ = ["NETWORKS", "Verdict", "chosen_simulator", "run_network_seed", "run_seed"]
+
+NETWORKS = ("network", "network-verilog")
+"""In place of a simulator: the network of the seed, in Amaranth's simulator, or its Verilog in Icarus."""
 
 _AMARANTH_COST = 6.5e6
 """Above this cost Amaranth's simulator needs longer than Verilator to compile and run: 3 to 4 seconds of a core."""
@@ -117,5 +123,31 @@ def run_seed(seed, *, simulator, folder, manifest, cache):
         mismatches=result.mismatches,
         features=case.features,
         differences=result.differences,
+        seconds=time.monotonic() - started,
+    )
+
+
+def run_network_seed(seed, *, simulator, folder, manifest, cache):
+    """Run the network of a seed. As `run_seed`, with a simulator of NETWORKS; folder and manifest for its Verilog."""
+    started, case = time.monotonic(), random_network(seed)
+    if simulator == "network":
+        found = run_network(case)
+        mismatches = len(found.differences)
+    else:
+        write_case(folder / "vectors", manifest, network_case(case.network, case.windows))
+        command = build_bench(folder, manifest, simulator="icarus", cache=folder.parent, runtime_cache=cache, quick=True)
+        stalls = {"stall_in": case.stall_in, "stall_out": case.stall_out, "seed": seed, "reset_at": case.reset_at}
+        found = run_bench(command, folder / "vectors", simulator="icarus", **stalls)
+        mismatches = found.mismatches
+    return Verdict(
+        seed=seed,
+        simulator=simulator,
+        what=case.features[0],
+        steps=found.steps,
+        records=found.records,
+        cycles=found.cycles,
+        mismatches=mismatches,
+        features=case.features,
+        differences=found.differences,
         seconds=time.monotonic() - started,
     )

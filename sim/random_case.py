@@ -398,7 +398,8 @@ def _samples(rng, spec, kind, steps):
 
 
 def _features(spec, folding, schedule):
-    kinds = sorted(set(spec.gate_kinds) - {"levels"})
+    kinds = ["ternary"] * ("ternary" in spec.gate_kinds) + ["fixed_point"] * ("fixed" in spec.gate_kinds)
+    kinds += ["dense"] * (spec.classes > 0)
     names = "input_levels hidden_levels gate_levels cell_levels weight_levels bias_levels classes".split()
     features = [f"{name} {getattr(spec, name)}" for name in names]
     features += [f"pool {spec.pool}"] if spec.classes else []

@@ -82,7 +82,9 @@ def random_network(seed):
         directions = []
         for _ in range(2 if both else 1):
             spec = _spec(rng, x, channels, units, h_fraction, max_steps, classes if top and kind == "label" else 0)
-            directions.append(random_parameters(spec, rng, scales=scales))
+            # What goes to another layer must not be wider than a sample may be.
+            narrow = "ordered" if scales == "wild" and not top else scales
+            directions.append(random_parameters(spec, rng, scales=narrow))
         parts.append(Layer(forward=directions[0], backward=directions[1] if both else None))
         foldings.append([_folding(rng, p.spec) for p in directions])
         x, channels = Fixed(bits=max(4, parts[-1].h_bits), fraction=h_fraction), parts[-1].features

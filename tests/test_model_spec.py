@@ -55,7 +55,7 @@ def test_integer_ranges(name):
 
 def test_every_integer_field_has_a_range():
     fields = {field.name for field in dataclasses.fields(LstmSpec)}
-    assert fields == set(RANGES) | {"pool", "x", "z", "cell"}
+    assert fields == set(RANGES) | {"pool", "gate_kinds", "x", "z", "cell"}
 
 
 @pytest.mark.parametrize(
