@@ -12,7 +12,8 @@ __all__ = ["CASES", "UNKNOWN", "Corpus", "TaggingData", "case_of", "load_tagging
 
 CASES = ("padding", "lower", "upper", "initial upper", "mixed", "digits", "some digits", "other")
 """Casing classes of a word; 0 stands behind the end of a sentence."""
-PADDING, UNKNOWN = 0, 1
+PADDING = 0
+UNKNOWN = 1
 """Word numbers that are no word: behind the end of a sentence, and every word that the training part does not have."""
 PARTS = ("train", "dev", "test")
 GERMEVAL = "germeval2014_coded.npz"
