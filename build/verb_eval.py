@@ -8,16 +8,21 @@ Accuracy of a model on windows it was not trained on, its golden integers agains
 MODEL may be a folder of generate: its model is judged, and the figures are kept there for the report.
 
 DATA is an EEGMAT folder, whose test part is used, or an .npz of x [windows, steps, inputs] in microvolt and
-y [windows], or the shipped eeg-sample. The model file knows decimation and normalisation."""
+y [windows], or the shipped eeg-sample. The model file knows decimation and normalisation. For a tagger it is a folder of
+sentences, of which the test part is used."""
 EXAMPLE = """
 mubinn eval eeg-2-2 --data eeg-sample
-mubinn eval model.safetensors --data ../shared/data/eegmat --split subject:0 --json"""
+mubinn eval model.safetensors --data ../shared/data/eegmat --split subject:0 --json
+mubinn eval tagger.safetensors --data ../shared/data/tagging/ud_english_ewt"""
 
 
 def add_arguments(parser):
     parser.add_argument("model", metavar="MODEL", help="model file, folder of generate, or eeg-fp, eeg-1-1, eeg-2-2, eeg-3-3")
     parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample")
     parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
+    parser.add_argument("--word-column", type=int, default=0, metavar="N", help="of column files for a tagger; default: 0")
+    parser.add_argument("--tag-column", type=int, default=1, metavar="N", help="likewise; negative counts from the last; "
+                        "default: 1")  # fmt: skip
 
 
 def run(args):
@@ -27,8 +32,11 @@ def run(args):
     from rich.progress import Progress
 
     from .generate import MANIFEST, read_manifest
+    from .network_verbs import eval_network, network_model
     from .reports import save_figures
 
+    if path := network_model(args.model):
+        return eval_network(args, path)
     folder = Path(args.model) if (Path(args.model) / MANIFEST).is_file() else None
     model_file = load_model(folder / read_manifest(folder)["model"] if folder else args.model)
     windows = load_test(model_file, args.data, args.split)

@@ -14,11 +14,12 @@ mubinn generate eeg-2-2 -o out/core
 mubinn generate eeg-2-2 -o out/core --target ice40-up5k
 mubinn generate model.safetensors -o out/core --rows 1 --lanes 60 --weight-planes 1 --scale-mults 12 --data eeg-sample
 mubinn generate eeg-2-2 -o out/core --target ice40-up5k --steps-per-second 30000
-mubinn generate eeg-3-3 -o out/core --target ecp5-25k --fastest --clock-mhz 100"""
+mubinn generate eeg-3-3 -o out/core --target ecp5-25k --fastest --clock-mhz 100
+mubinn generate tagger.safetensors -o out/tagger --target ecp5-85k"""
 
 
 def add_arguments(parser):
-    parser.add_argument("model", metavar="MODEL", help="model file, or eeg-1-1, eeg-2-2, eeg-3-3")
+    parser.add_argument("model", metavar="MODEL", help="model file, of a network too, or eeg-1-1, eeg-2-2, eeg-3-3")
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder to write; one of ours is replaced")
     parser.add_argument("--name", default="mubinn_lstm", help="Verilog module, and prefix of all others")
     parser.add_argument("--rows", type=int, help="hidden units in parallel, 1 to hidden_size; default 1")
@@ -49,8 +50,11 @@ def run(args):
 
     from .errors import UserError
     from .generate import default_folding, generate
+    from .network_verbs import generate_of, network_model
     from .targets import target_named
 
+    if path := network_model(args.model):
+        return generate_of(args, path)
     model_file = load_model(args.model)
     spec = model_file.spec
     if not 1 <= args.samples_per_beat <= 64:

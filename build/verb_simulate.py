@@ -5,18 +5,20 @@ Run the Verilog of a folder of `mubinn generate` in its own testbench and compar
 every result, exactly.
 
 DATA is an EEGMAT folder, whose test part is used, or an .npz of windows, or the shipped eeg-sample. Without --data the
-folder's own vectors are run."""
+folder's own vectors are run. For a tagger DATA is a folder of sentences, and --windows says how many of its test part."""
 EXAMPLE = """
 mubinn simulate out/core
 mubinn simulate out/core --data eeg-sample --stall 0.3 --seed 2
 mubinn simulate out/core --data ../shared/data/eegmat --split time --jobs 2 --json
-mubinn simulate out/core --simulator icarus --cocotb"""
+mubinn simulate out/core --simulator icarus --cocotb
+mubinn simulate out/tagger --data ../shared/data/tagging/ud_english_ewt --windows 5"""
 
 
 def add_arguments(parser):
     parser.add_argument("directory", metavar="DIR", help="folder of mubinn generate")
     parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample; default: DIR's vectors")
     parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
+    parser.add_argument("--word-column", type=int, default=0, metavar="N", help="of column files for a tagger; default: 0")
     parser.add_argument("--simulator", default="verilator", help="verilator (default), icarus or amaranth")
     parser.add_argument("--cocotb", action="store_true", help="the bench in Python; without --data only")
     parser.add_argument("--windows", type=int, metavar="N", help="only the first N windows")
@@ -34,6 +36,7 @@ def run(args):
 
     from .errors import UserError
     from .generate import read_manifest
+    from .network_verbs import simulate_of
     from .reports import save_figures
 
     if args.simulator not in SIMULATORS:
@@ -47,6 +50,8 @@ def run(args):
     if args.data is None and args.split is not None:
         raise UserError("--split must be left out without --data")
     manifest = read_manifest(args.directory)
+    if manifest.get("kind") == "network":
+        return simulate_of(args, manifest)
     windows = None
     if args.data is not None:
         windows = load_test(load_model(f"{args.directory}/{manifest['model']}"), args.data, args.split)

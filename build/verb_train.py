@@ -56,8 +56,8 @@ def run(args):
     from .errors import UserError
     from .paths import command_line
 
-    levels = _numbers(args, "levels", 2)
-    epochs = default_epochs(args.preset, levels) if args.epochs is None else _numbers(args, "epochs", len(STAGES))
+    levels = numbers(args, "levels", 2)
+    epochs = default_epochs(args.preset, levels) if args.epochs is None else numbers(args, "epochs", len(STAGES))
     copies = default_copies(args.preset, levels) if args.input_copies is None else args.input_copies
     if not 1 <= args.threads <= 256:
         raise UserError(f"--threads must be 1 to 256, not {args.threads}")
@@ -105,7 +105,7 @@ def run(args):
     return vars(result) | {"preset": config.preset, "levels": config.levels, "split": config.split, "seed": config.seed}
 
 
-def _numbers(args, name, count):
+def numbers(args, name, count):
     """Integers from an option like 3,3."""
     from .errors import UserError
 

@@ -16,7 +16,7 @@ from .parameters import ParameterError, Parameters, tensor_shapes
 from .spec import LstmSpec, SpecError
 from .tagging import CASES, UNKNOWN, case_of, plain
 
-__all__ = ["NetworkFile", "Vocabulary", "load_network", "save_network"]
+__all__ = ["NetworkFile", "Vocabulary", "is_network", "load_network", "save_network"]
 
 FORMAT_VERSION = 1
 KEY = "mubinn-network"
@@ -126,6 +126,18 @@ def save_network(path, file):
     finally:
         if temporary.is_file():
             temporary.unlink()
+
+
+def is_network(path):
+    """Whether a file says that it is a network's: other model files, and whatever can't be read, are not."""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    try:
+        with safe_open(path, framework="np") as file:
+            return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
 
 
 def load_network(path):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .windows import DataError, read_npz
 
-__all__ = ["CASES", "UNKNOWN", "Corpus", "TaggingData", "case_of", "load_tagging", "plain", "read_columns"]
+__all__ = ["CASES", "UNKNOWN", "Corpus", "TaggingData", "case_of", "load_tagging", "plain", "read_columns", "source_files"]
 
 CASES = ("padding", "lower", "upper", "initial upper", "mixed", "digits", "some digits", "other")
 """Casing classes of a word; 0 stands behind the end of a sentence."""
@@ -133,17 +133,10 @@ def load_tagging(path, *, word=0, tag=1):
 
     Words are told apart as lower case, with digits as 0, and numbered in the order of the training part.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: must be a folder with train, dev and test")
-    if (folder / GERMEVAL).is_file():
-        return _germeval(folder / GERMEVAL)
-    files = {}
-    for part in PARTS:
-        found = [file for ending in ("tsv", "txt", "conll") if (file := folder / f"{part}.{ending}").is_file()]
-        if not found:
-            raise DataError(f"{folder}: must hold {part}.tsv, {part}.txt or {part}.conll")
-        files[part] = read_columns(found[0], word=word, tag=tag)
+    folder, sources = Path(path), source_files(path)
+    if len(sources) == 1:
+        return _germeval(sources[0])
+    files = {part: read_columns(file, word=word, tag=tag) for part, file in zip(PARTS, sources, strict=True)}
     words, tags = {"": PADDING, "?": UNKNOWN}, {}
     for sentence in files["train"]:
         for surface, name in sentence:
@@ -155,6 +148,22 @@ def load_tagging(path, *, word=0, tag=1):
         raise DataError(f"{folder}: tags must be 2 to {MOST_TAGS}, not {len(tags)}")
     parts = {part: _corpus(sentences, words, tags, folder / part) for part, sentences in files.items()}
     return TaggingData(**parts, words=tuple(words), word_count=len(words), tags=tuple(tags))
+
+
+def source_files(path):
+    """The files that `load_tagging` reads of a folder. DataError where one is missing."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: must be a folder with train, dev and test")
+    if (folder / GERMEVAL).is_file():
+        return [folder / GERMEVAL]
+    files = []
+    for part in PARTS:
+        found = [file for ending in ("tsv", "txt", "conll") if (file := folder / f"{part}.{ending}").is_file()]
+        if not found:
+            raise DataError(f"{folder}: must hold {part}.tsv, {part}.txt or {part}.conll")
+        files.append(found[0])
+    return files
 
 
 def plain(surface):

@@ -71,7 +71,7 @@ def test_files(tmp_path):
         save_network(tmp_path / "again", read)
         assert (tmp_path / "n").read_bytes() == (tmp_path / "again").read_bytes()
     data = (tmp_path / "n").read_bytes()
-    for damaged in (data[:100], data[:-10], b"", data.replace(rb'\"format_version\":1', rb'\"format_version\":2')):
+    for damaged in (data[:100], data[:-10], b"", data.replace(rb"\"format_version\":1", rb"\"format_version\":2")):
         (tmp_path / "n").write_bytes(damaged)
         with pytest.raises(
             ArtifactError, match=r"n: (not a network's model file, or damaged|format_version must be 1, not 2)$"

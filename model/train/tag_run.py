@@ -6,10 +6,11 @@ import time
 import numpy as np
 import torch
 
+from ..tag_score import span_f1
 from ..tagging import CASES, UNKNOWN
 from .tagger import Tagger
 
-__all__ = ["TagRun", "span_f1"]
+__all__ = ["TagRun"]
 
 WARM_UP = 100
 """Batches in which the learning rate of a phase rises."""
@@ -168,18 +169,6 @@ class TagRun:
         self.optimizer.load_state_dict(state["optimizer"])
         for name in ("position", "records", "best", "seconds"):
             setattr(self, name, state[name])
-
-
-def span_f1(corpus, found, names):
-    """{"precision", "recall", "f1"} of the spans that B- and I- tags mark, as seqeval counts them."""
-    from seqeval.metrics import f1_score, precision_score, recall_score
-
-    true, guess = ([[names[k] for k in s] for s in corpus.sentences(tags)] for tags in (corpus.tag, found))
-    return {
-        "precision": float(precision_score(true, guess, zero_division=0)),
-        "recall": float(recall_score(true, guess, zero_division=0)),
-        "f1": float(f1_score(true, guess, zero_division=0)),
-    }
 
 
 def _schedule(done, total):

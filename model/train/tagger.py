@@ -72,10 +72,14 @@ class Tagger(nn.Module):
 
     def forward(self, word, case, lengths):
         """Emissions [steps, sentences, tags] of int64 word, case [steps, sentences] and lengths [sentences]."""
+        return self.head(self.features(word, case, lengths))
+
+    def features(self, word, case, lengths):
+        """h of the last layer, both directions side by side: [steps, sentences, 2 * hidden_size]."""
         x = self.dropout(self.embedded(word, case))
         for pair in self.layers:
             x = self.dropout(_both(pair, x, lengths))
-        return self.head(x)
+        return x
 
     def start(self, stage, word, case, lengths):
         """Go on to `stage`, layer after layer; the sentences are those that new scales are fitted to."""
