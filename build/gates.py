@@ -26,8 +26,15 @@ from .tools import run_tool
 
 __all__ = ["GATE_PRESETS", "GateCheck", "Netlist", "cell_models", "check_gates", "make_core", "map_core", "run_netlist"]
 
-GATE_PRESETS = ("tiny@ice40-up5k", "tiny@ecp5-25k", "eeg-2-2@ice40-up5k", "eeg-3-3@ecp5-25k")
-"""Cores and chips: a tiny seeded core that has every kind of cell, and those of `presets.PRESETS`."""
+_SEEDED = {"tiny": {}, "peephole": {"cell_kind": "peephole"}, "gru": {"cell_kind": "gru"}}
+"""Fields of the spec of small seeded cores; tiny has every kind of cell."""
+
+GATE_PRESETS = (
+    *(f"{name}@{target}" for name in _SEEDED for target in ("ice40-up5k", "ecp5-25k")),
+    "eeg-2-2@ice40-up5k",
+    "eeg-3-3@ecp5-25k",
+)
+"""Cores and chips: the seeded ones, and those of `presets.PRESETS`."""
 
 _TINY_STEPS = 3
 
@@ -92,7 +99,9 @@ def make_core(name, folder, *, windows=3):
         x = model_file.quantize_input(load_test(model_file, "eeg-sample", None).x[:windows])
         return generate(model_file, folder, folding=preset.folding, family=target_named(preset.target).family, x=x)
     # Deep enough that both families keep the weights in a block RAM.
-    spec = LstmSpec(input_size=5, hidden_size=16, classes=2, max_steps=16, input_levels=1, gate_levels=1, bias_levels=1)
+    levels = {"input_levels": 1, "gate_levels": 1, "bias_levels": 1}
+    seeded = _SEEDED[name.partition("@")[0]]
+    spec = LstmSpec(input_size=5, hidden_size=16, classes=2, max_steps=16, **levels, **seeded)
     rng = np.random.default_rng(1)
     model_file = ModelFile(preset="mubinn2", parameters=random_parameters(spec, rng))
     x = rng.integers(spec.x.low, spec.x.high + 1, size=(windows, _TINY_STEPS, spec.input_size))

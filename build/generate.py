@@ -139,6 +139,8 @@ def memory_images(core):
         "weights": (core.weights.words, core.weights.layout.size),
         "bias": (core.preactivation.words, 4 * spec.bias_levels),
     }
+    if spec.cell_kind == "peephole":
+        images["peephole"] = (core.activation.words, 4 * spec.peephole_levels)
     if core.head is not None:
         images["head"] = (core.head.words, spec.head_bits)
     return images
@@ -149,6 +151,8 @@ def describe(core, model, *, name, images):
     spec, schedule = core.spec, core.schedule
     store = 2 * (1 << (max(2, schedule.words) - 1).bit_length()) * schedule.folding.lanes * schedule.levels
     state = spec.hidden_size * (spec.cell_levels or spec.cell.bits)
+    if spec.cell_kind == "peephole":
+        state += spec.hidden_size * spec.cell.bits
     return {
         "format_version": 1,
         "name": name,

@@ -11,7 +11,7 @@ from .delay import Delay
 from .layouts import gates, pulse
 from .table import PiecewiseLinear
 
-__all__ = ["Activation", "Staircase", "TernaryStaircase", "activation_of"]
+__all__ = ["Activation", "Staircase", "TernaryStaircase", "activation_of", "code_of"]
 
 
 class Staircase(wiring.Component):
@@ -82,6 +82,16 @@ def activation_of(gate, *, family="generic"):
     return TernaryStaircase(gate) if gate.kind == "ternary" else Staircase(gate.table, gate.scales, gate.offset, family=family)
 
 
+def code_of(m, part, bits, *, name):
+    """Code that a part of `activation_of` gives: the sign of a value goes as far as its code, and no further."""
+    payload = part.o.payload
+    if not payload.shape().signed:
+        return payload
+    code = Signal(bits, name=name)
+    m.d.comb += code.eq(payload)
+    return code
+
+
 class Activation(wiring.Component):
     """Codes of a unit's four gates from its pre-activations.
 
@@ -116,19 +126,15 @@ class Activation(wiring.Component):
             m.d.comb += [
                 part.i.valid.eq(self.i.valid),
                 part.i.payload.eq(self.i.p[gate]),
-                self.o.p[gate].eq(self._late(m, f"wait_{gate}", self.latency - part.latency, self._code(m, gate))),
+                self.o.p[gate].eq(
+                    self._late(
+                        m, f"wait_{gate}", self.latency - part.latency, code_of(m, part, self.bits[gate], name=f"code_{gate}")
+                    )
+                ),
             ]
         slowest = next(part for part in self.parts if part.latency == self.latency)
         m.d.comb += self.o.valid.eq(slowest.o.valid)
         return m
-
-    def _code(self, m, gate):
-        payload = self.parts[gate].o.payload
-        if not payload.shape().signed:
-            return payload
-        code = Signal(self.bits[gate], name=f"code_{gate}")  # the sign of a value goes as far as its code, and no further
-        m.d.comb += code.eq(payload)
-        return code
 
     def _late(self, m, name, cycles, code):
         """The code of a gate that is done sooner than others."""

@@ -1,6 +1,6 @@
 """The LSTM core: one stream of samples in, one stream of h or of classes out."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -15,10 +15,12 @@ from .codes import decoded, value_shape
 from .delay import Delay
 from .dots import DotProducts
 from .encoder import Encoder
+from .gru import GruGates, StateCode
 from .head import Head
 from .intake import Intake
 from .layouts import Flags, Place, sample, unit_output
 from .output import OutputProduct, OutputStairs
+from .peephole import PeepholeGates, PeepholeOutput, peephole_rest
 from .preactivation import PreActivation
 from .scaling import scale_of
 from .sequencer import Sequencer
@@ -29,7 +31,7 @@ from .weights import WeightStore, weight_words
 __all__ = ["Lstm"]
 
 _PARTS = """intake store weights sequencer dots scale preactivation activation cell_state hidden_code tanh_c
-output_product h_encoder head""".split()
+output_product h_encoder output head""".split()
 """Submodules in the order in which a step passes through them, of which a core has those that it needs."""
 
 
@@ -73,12 +75,29 @@ class Lstm(wiring.Component):
         self.dots = DotProducts(schedule, family=family)
         self.scale = scale_of(p, schedule, family=family)
         self.preactivation = PreActivation(
-            schedule, self.scale.sum_shape, bias_codes=p.bias_codes, bias_scales=p.bias_scales, family=family
+            schedule,
+            self.scale.sum_shape,
+            bias_codes=p.bias_codes,
+            bias_scales=p.bias_scales,
+            family=family,
+            rounds=spec.cell_kind != "peephole",
         )
-        self.activation = Activation(spec, p.gates, family=family)
-        self.cell_state = Cell(spec, gate_formats=p.gates, cell_scales=p.cell_scales, family=family)
-        self.hidden_code = self.tanh_c = self.output_product = self.h_encoder = None
-        if p.output_compares:
+        gate_formats = p.gates
+        self.hidden_code = self.tanh_c = self.output_product = self.h_encoder = self.output = None
+        if spec.cell_kind == "gru":
+            self.activation = GruGates(spec, p.gates, family=family)
+            gate_formats = (p.gates[1], *p.gates[1:])  # 1 - z is of z's format
+        elif spec.cell_kind == "peephole":
+            bits = self.preactivation.added_bits
+            self.activation = PeepholeGates(p, bits, depth=spec.hidden_size, family=family)
+        else:
+            self.activation = Activation(spec, p.gates, family=family)
+        self.cell_state = Cell(spec, gate_formats=gate_formats, cell_scales=p.cell_scales, family=family)
+        if spec.cell_kind != "lstm":
+            gru = spec.cell_kind == "gru"
+            self.output = StateCode(spec, p.h_scales) if gru else PeepholeOutput(p, bits, family=family)
+            self.output_parts = (self.output,)
+        elif p.output_compares:
             self.hidden_code = OutputStairs(spec, p.gates[3], p.h_scales, family=family)
             self.output_parts = (self.hidden_code,)
         else:
@@ -143,15 +162,25 @@ class Lstm(wiring.Component):
 
         # Unit after unit from here on; what a unit takes along travels in delays beside the pipeline.
         z, codes = self.preactivation.o, self.activation.o
-        m.d.comb += [self.activation.i.valid.eq(z.valid), self.activation.i.p.eq(z.p.z)]
+        m.d.comb += self.activation.i.valid.eq(z.valid)
+        if spec.cell_kind == "peephole":
+            c = self.cell_state.o
+            m.d.comb += [
+                self.activation.i.p.eq(z.p),
+                self.activation.c.valid.eq(c.valid),
+                self.activation.c.payload.eq(c.payload),
+            ]
+        else:
+            m.d.comb += self.activation.i.p.eq(z.p.z)
+        gate_codes = codes.p if spec.cell_kind == "lstm" else codes.p.codes
         flags = self._delayed(m, "flags_z", Flags, self.activation.latency, z.p.flags)
         m.d.comb += [
             self.cell_state.i.valid.eq(codes.valid),
-            self.cell_state.i.p.codes.eq(codes.p),
+            self.cell_state.i.p.codes.eq(gate_codes),
             self.cell_state.i.p.first.eq(flags.first),
         ]
         flags = self._delayed(m, "flags_c", Flags, self.cell_state.latency, flags)
-        flags = self._output(m, codes.p[3], flags)
+        flags = self._other_output(m, flags) if self.output is not None else self._output(m, codes.p[3], flags)
         last_unit = self._write_h(m)
         h = Signal(self.h_shape)
         m.d.comb += h.eq(decoded(m, self.h_code.payload, p.h_scales, name="h_value"))
@@ -159,13 +188,20 @@ class Lstm(wiring.Component):
             self._result(m, h, flags)
         else:
             self._h_stream(m, h, flags, last_unit)
-        for wires, source in zip(self.trace.values(), self._traced().values(), strict=True):
+        for wires, source in zip(self.trace.values(), self._traced(m).values(), strict=True):
             m.d.comb += [wire.eq(value) for wire, value in zip(wires, source, strict=True)]
         return m
 
-    def _traced(self):
-        """{signal of the golden trace: (valid, value)} inside the core, a record a unit, or a channel for x_code."""
+    def _traced(self, m=None):
+        """{signal of the golden trace: (valid, value)} inside the core, a record a unit, or a channel for x_code.
+
+        Without a module only their shapes are of use.
+        """
         codes = self.intake.codes
+        if self.output is not None:
+            x_code = {"x_code": (codes.valid & codes.ready, codes.p.code)}
+            middle = self._traced_gru() if self.spec.cell_kind == "gru" else self._traced_peephole(m)
+            return x_code | middle | {"h_code": (self.h_code.valid, self.h_code.payload)}
         streams = {
             "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
             "gate_code": (self.activation.o.valid, self.activation.o.payload.as_value()),
@@ -176,6 +212,31 @@ class Lstm(wiring.Component):
             streams["h_raw"] = (self.output_product.o.valid, self.output_product.o.payload)
         streams["h_code"] = (self.h_code.valid, self.h_code.payload)
         return {"x_code": (codes.valid & codes.ready, codes.p.code)} | streams
+
+    def _traced_gru(self):
+        p = self.activation.o.p
+        return {
+            "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
+            "gate_code": (self.activation.o.valid, Cat(p.r, p.codes[1], p.codes[2], Const(0, len(p.r)))),
+            "c": (self.cell_state.o.valid, self.cell_state.o.payload),
+            "h_raw": (self.output.h_raw.valid, self.output.h_raw.payload),
+        }
+
+    def _traced_peephole(self, m):
+        """z and the code of o come long after those of the other gates."""
+        output, unit = self.output, self.activation.o.p
+        z, codes = unit.z.as_value(), Cat(*(unit.codes[gate] for gate in range(3)))
+        if m is not None:
+            z = self._delayed(m, "trace_z", z.shape(), self.cell_state.latency + output.Z_LATENCY, z)
+            codes = self._delayed(m, "trace_codes", codes.shape(), self.cell_state.latency + output.code_latency, codes)
+        of_o = Cat(output.gate_code.payload, Const(0, max(self.spec.gate_bits) - len(output.gate_code.payload)))
+        return {
+            "z": (output.z.valid, Cat(z, output.z.payload)),
+            "gate_code": (output.gate_code.valid, Cat(codes, of_o)),
+            "c": (self.cell_state.o.valid, self.cell_state.o.payload),
+            "tanh_c": (output.tanh_c.valid, output.tanh_c.payload),
+            "h_raw": (output.h_raw.valid, output.h_raw.payload),
+        }
 
     def _trace_wires(self):
         """Wires at the top, `trace_NAME_valid` and `trace_NAME`, for testbenches: ports deep inside lose their names in
@@ -243,6 +304,18 @@ class Lstm(wiring.Component):
             self.h_encoder.o.ready.eq(1),
         ]
         return self._delayed(m, "flags_h", Flags, sum(part.latency for part in self.output_parts), flags)
+
+    def _other_output(self, m, flags):
+        """From c to h's code in the cells that are no plain LSTM. Returns h's flags."""
+        c, output = self.cell_state.o, self.output
+        m.d.comb += output.i.valid.eq(c.valid)
+        if self.spec.cell_kind == "gru":
+            m.d.comb += output.i.payload.eq(c.payload)
+        else:
+            rest = peephole_rest(self.parameters, self.preactivation.added_bits)
+            beside = self._delayed(m, "beside_c", rest, self.cell_state.latency, self.activation.o.p.rest)
+            m.d.comb += [output.i.p.c.eq(c.payload), output.i.p.rest.eq(beside)]
+        return self._delayed(m, "flags_h", Flags, output.latency, flags)
 
     def _write_h(self, m):
         """Every h code to the bank of the next step. Returns whether the unit is its step's last."""

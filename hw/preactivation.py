@@ -41,24 +41,38 @@ class PreActivation(wiring.Component):
     bias_scales : int array [4, bias_levels]
     family : str
         Whose block RAM holds the biases.
+    rounds : bool
+        Whether z leaves; else the sums do, with half a unit of z in them already, a cycle sooner.
 
     Members
     -------
     i : In(stream of sums [rows * 4], flags)
-    o : Out(stream of z [4] in the format spec.z, flags)
+    o : Out(stream of z [4] in the format spec.z, or sums [4], flags)
     """
 
-    def __init__(self, schedule, sum_shape, *, bias_codes, bias_scales, family="generic"):
-        self.schedule, self.bias_scales = schedule, bias_scales
+    def __init__(self, schedule, sum_shape, *, bias_codes, bias_scales, family="generic", rounds=True):
+        self.schedule, self.bias_scales, self.rounds = schedule, bias_scales, rounds
         spec, rows = schedule.spec, schedule.folding.rows
         codes = np.asarray(bias_codes).reshape(4, spec.hidden_size)
         # The codes of a unit's four gates are one word.
         self.words = [sum(int(codes[g, u]) << g * spec.bias_levels for g in range(4)) for u in range(spec.hidden_size)]
         self.memory = Rom(self.words, 4 * spec.bias_levels, family=family, output_register=family in PIPELINED)
-        self.latency = 2 + self.memory.latency
+        self.latency = 1 + rounds + self.memory.latency
         self.sum_shape = sum_shape
+        self.added_bits = max(self._added_shape(gate).width for gate in range(4))
         sums = data.StructLayout({"sums": data.ArrayLayout(sum_shape, rows * 4), "flags": Flags})
-        super().__init__({"i": In(pulse(sums)), "o": Out(pulse(tagged(z=gates(signed(spec.z.bits)))))})
+        unit = {"z": gates(signed(spec.z.bits))} if rounds else {"sums": gates(signed(self.added_bits))}
+        super().__init__({"i": In(pulse(sums)), "o": Out(pulse(tagged(**unit)))})
+
+    @property
+    def half(self):
+        """Rounding half up is the addition of half a unit, put into the bias."""
+        return 1 << self.schedule.spec.z_shift >> 1
+
+    def _added_shape(self, gate):
+        """Of a sum with its bias."""
+        top = int(np.abs(codebook(self.bias_scales[gate] << self.schedule.spec.bias_shift, self.half)).max())
+        return signed(max(self.sum_shape.width, top.bit_length() + 1) + 1)
 
     def elaborate(self, platform):
         m = Module()
@@ -88,10 +102,8 @@ class PreActivation(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += [held.eq(self.i.p.sums), flags.eq(self.i.p.flags), left.eq(rows)]
 
-        # Rounding half up is the addition of half a unit, put into the bias.
-        half = 1 << spec.z_shift >> 1
         beside = data.StructLayout({"valid": 1, "flags": Flags})
-        stages = [Signal(beside, name=f"beside_{k}") for k in range(self.memory.latency + 2)]
+        stages = [Signal(beside, name=f"beside_{k}") for k in range(self.latency)]
         m.d.comb += [stages[0].valid.eq(emit), stages[0].flags.eq(flags)]
         m.d.sync += handed_on(stages)
         m.d.comb += [self.o.valid.eq(stages[-1].valid), self.o.p.flags.eq(stages[-1].flags)]
@@ -101,12 +113,11 @@ class PreActivation(wiring.Component):
             m.d.sync += handed_on(front)
             scales = self.bias_scales[gate] << spec.bias_shift
             code = memory.data.word_select(gate, spec.bias_levels)
-            value = decoded(m, code, scales, half, name=f"bias_{gate}")
-            top = int(np.abs(codebook(scales, half)).max())
-            shape = signed(max(len(held[gate]), top.bit_length() + 1) + 1)
-            added = Signal(shape, name=f"added_{gate}")
-            m.d.sync += [
-                added.eq(front[-1] + value),
-                self.o.p.z[gate].eq(saturated(added >> spec.z_shift, spec.z.bits)),
-            ]
+            value = decoded(m, code, scales, self.half, name=f"bias_{gate}")
+            added = Signal(self._added_shape(gate), name=f"added_{gate}")
+            m.d.sync += added.eq(front[-1] + value)
+            if self.rounds:
+                m.d.sync += self.o.p.z[gate].eq(saturated(added >> spec.z_shift, spec.z.bits))
+            else:
+                m.d.comb += self.o.p.sums[gate].eq(added)
         return m

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from .binarize import codebook, encode
+from .cells import CELLS
 from .fixed import saturate, shift_half_up
 from .parameters import Parameters
 from .spec import GATES
@@ -153,6 +154,8 @@ class Model:
         if state.h_code is not None:
             pre += (k["h_book"][state.h_code] @ k["wh"]).astype(np.int64)
         z = saturate(shift_half_up(pre, spec.z_shift), spec.z.bits)
+        if spec.cell_kind != "lstm":
+            return self._other_cell(x_code, pre, z, state, sums)
         stair = z + k["base"]
         i, f, g, o = np.moveaxis(k["values"][stair].reshape(len(z), 4, spec.hidden_size), 1, 0)
         products = i * g << spec.ig_shift
@@ -172,6 +175,17 @@ class Model:
         if gate_code:
             signals["gate_code"] = k["codes"][stair].reshape(len(z), len(GATES), spec.hidden_size)
         return State(h_code=h_code, c=c, scores=self._scores(h, state), steps=state.steps + 1), signals
+
+    def _other_cell(self, x_code, pre, z, state, sums):
+        """The rest of a step of a cell that is no plain LSTM."""
+        spec, p, shape = self.spec, self.parameters, (len(z), len(GATES), self.spec.hidden_size)
+        signals, exact = CELLS[spec.cell_kind](p, pre.reshape(shape), z.reshape(shape), state.c)
+        if sums is not None:
+            sums |= exact
+        h_code = encode(signals["h_raw"], p.h_scales)
+        h = codebook(p.h_scales)[h_code]
+        following = State(h_code=h_code, c=signals["c"], scores=self._scores(h, state), steps=state.steps + 1)
+        return following, {"x_code": x_code, **signals, "h_code": h_code, "h": h}
 
     def _scores(self, h, state):
         p = self.parameters

@@ -37,6 +37,9 @@ def tensor_shapes(spec):
         "bias_codes": ((rows,), 0, (1 << spec.bias_levels) - 1),
         "bias_scales": ((4, spec.bias_levels), 0, SCALE_LIMIT),
     }
+    if spec.cell_kind == "peephole":
+        shapes["peephole_codes"] = ((rows,), 0, (1 << spec.peephole_levels) - 1)
+        shapes["peephole_scales"] = ((4, spec.peephole_levels), 0, SCALE_LIMIT)
     if spec.cell_levels:
         shapes["cell_scales"] = ((spec.cell_levels,), 0, SCALE_LIMIT)
     if spec.classes:
@@ -70,6 +73,8 @@ class Parameters:
     bias_codes: np.ndarray
     bias_scales: np.ndarray
     cell_scales: np.ndarray | None = None
+    peephole_codes: np.ndarray | None = None
+    peephole_scales: np.ndarray | None = None
     head_weight: np.ndarray | None = None
     head_bias: np.ndarray | None = None
 
@@ -97,6 +102,11 @@ class Parameters:
         for gate, kind, scales in zip(GATES, self.spec.gate_kinds, self.gate_scales, strict=True):
             if kind != "levels" and scales.any():
                 raise ParameterError(f"gate_scales of {gate} must be 0, as it is {kind}, not {scales.tolist()}")
+        if self.spec.cell_kind == "gru":
+            # Its n has two rows, one of x and one of h, whose bias comes before r.
+            for name, gate in (("wh_scales", 2), ("wx_scales", 3), ("gate_scales", 3)):
+                if getattr(self, name)[gate].any():
+                    raise ParameterError(f"{name} of row {gate} of a gru must be 0, not {getattr(self, name)[gate].tolist()}")
         if self.cell_scales is not None and self.cell_scales.sum() > self.spec.cell.high:
             raise ParameterError(
                 f"cell_scales must sum to at most {self.spec.cell.high}, the greatest c, not {self.cell_scales.sum()}"
@@ -110,11 +120,16 @@ class Parameters:
         spec = self.spec
         x = spec.input_size * int(self.x_scales.sum()) * int(self.wx_scales.sum(axis=1).max()) << spec.x_shift
         h = spec.hidden_size * int(self.h_scales.sum()) * int(self.wh_scales.sum(axis=1).max()) << spec.h_shift
-        return x + h + (int(self.bias_scales.sum(axis=1).max()) << spec.bias_shift)
+        c = 0
+        if spec.cell_kind == "peephole":
+            c = -spec.cell.low * int(self.peephole_scales.sum(axis=1).max()) << spec.peephole_shift
+        return x + h + c + (int(self.bias_scales.sum(axis=1).max()) << spec.bias_shift)
 
     @property
     def output_compares(self):
         """Whether h's code is found by comparing c: o is never negative, and o's code and h's make short look-ups."""
+        if self.spec.cell_kind != "lstm":
+            return False
         o = self.gates[GATES.index("o")]
         return o.bits + self.spec.hidden_levels <= COMPARED_BITS and bool(o.values.min() >= 0)
 
@@ -132,6 +147,10 @@ class Parameters:
         rows = codes.reshape(4, self.spec.hidden_size, -1)
         values = np.stack([codebook(scales[gate])[rows[gate]] for gate in range(len(GATES))])
         return values.reshape(codes.shape)
+
+    def peepholes(self):
+        """Decoded V, int64 [4, hidden_size], at `peephole_fraction`."""
+        return self._per_gate(self.peephole_codes, self.peephole_scales).reshape(4, -1)
 
     def wx(self):
         """Decoded input weights, int64 [4 * hidden_size, input_size], at `wx_fraction`."""

@@ -10,10 +10,12 @@ from .fixed import Fixed
 from .gates import GATE_KINDS, gate_bits
 from .tables import sigma_table, tanh_table
 
-__all__ = ["GATES", "LstmSpec", "SpecError"]
+__all__ = ["CELL_KINDS", "GATES", "LstmSpec", "SpecError"]
 
 GATES = ("i", "f", "g", "o")
 """Order of the gates in every array of ours, as in PyTorch."""
+
+CELL_KINDS = ("lstm", "peephole", "gru")
 
 _RANGES = {
     "input_size": (1, 256),
@@ -33,6 +35,8 @@ _RANGES = {
     "bias_fraction": (0, 24),
     "head_bits": (2, 16),
     "head_fraction": (0, 24),
+    "peephole_levels": (1, 8),
+    "peephole_fraction": (0, 24),
 }
 
 
@@ -74,6 +78,12 @@ class LstmSpec:
         Binary point of sigma's and tanh's outputs and of the gates' scales.
     head_bits : int
         Width of a head weight, 2 to 16.
+    cell_kind : str
+        lstm: Eq. 1-6 of MuBiNN. peephole: Eq. 4-8 of Quantization Loss Re-Learning, its V diagonal: z of i and f take V * c of
+        the step before, z of o takes V * c of this one, and h = o * tanh(V * c). gru: as PyTorch's, rows r, z, n of x, n of h
+        in place of i, f, g, o; what is said of i, f, g holds for r, z, n, c is the unrounded h, and the fourth has no kind.
+    peephole_levels, peephole_fraction : int
+        Levels, 1 to 8, and binary point of V.
     """
 
     input_size: int
@@ -98,6 +108,9 @@ class LstmSpec:
     bias_fraction: int = 8
     head_bits: int = 8
     head_fraction: int = 7
+    cell_kind: str = "lstm"
+    peephole_levels: int = 2
+    peephole_fraction: int = 8
 
     def __post_init__(self):
         for name, (low, high) in _RANGES.items():
@@ -111,6 +124,8 @@ class LstmSpec:
                 raise SpecError(f"{name} must be {low} to {high}, not {value}")
         if self.pool not in ("mean", "last"):
             raise SpecError(f"pool must be mean or last, not {self.pool!r}")
+        if self.cell_kind not in CELL_KINDS:
+            raise SpecError(f"cell_kind must be {', '.join(CELL_KINDS[:-1])} or {CELL_KINDS[-1]}, not {self.cell_kind!r}")
         self._check_gate_kinds()
         for name, widest in (("x", 16), ("z", 16), ("cell", 24)):
             bits = getattr(self, name).bits
@@ -131,8 +146,11 @@ class LstmSpec:
         object.__setattr__(self, "gate_kinds", tuple(self.gate_kinds))
         for gate, kind in zip(GATES, self.gate_kinds, strict=True):
             kinds = tuple(k for k in GATE_KINDS if not (k == "ternary" and gate == "g"))
+            if gate == "o" and self.cell_kind == "gru":
+                kinds = ("levels",)
             if kind not in kinds:
-                raise SpecError(f"gate_kinds: {gate} must be {', '.join(kinds[:-1])} or {kinds[-1]}, not {kind!r}")
+                listed = " or ".join(filter(None, [", ".join(kinds[:-1]), kinds[-1]]))
+                raise SpecError(f"gate_kinds: {gate} must be {listed}, not {kind!r}")
 
     # Derived numbers -------------------------------------------------------------------------------------------------
 
@@ -143,8 +161,9 @@ class LstmSpec:
 
     @property
     def acc_fraction(self):
-        """Binary point of the accumulator, where x part, h part and bias meet."""
-        return max(self.x.fraction + self.wx_fraction, self.h_fraction + self.wh_fraction, self.bias_fraction)
+        """Binary point of the accumulator, where x part, h part and bias meet, and V * c."""
+        parts = (self.x.fraction + self.wx_fraction, self.h_fraction + self.wh_fraction, self.bias_fraction)
+        return max(*parts, self.cell.fraction + self.peephole_fraction if self.cell_kind == "peephole" else 0)
 
     @property
     def x_shift(self):
@@ -162,6 +181,11 @@ class LstmSpec:
         return self.acc_fraction - self.bias_fraction
 
     @property
+    def peephole_shift(self):
+        """Left shift of V * c to the accumulator's binary point."""
+        return self.acc_fraction - self.cell.fraction - self.peephole_fraction
+
+    @property
     def z_shift(self):
         """Right shift, with rounding, from the accumulator to the pre-activation format."""
         return self.acc_fraction - self.z.fraction
@@ -174,7 +198,7 @@ class LstmSpec:
     @property
     def gate_offsets(self):
         """Offset of each gate in the order of GATES: 1/2 for the sigmoid gates, 0 for g."""
-        return (self.one >> 1, self.one >> 1, 0, self.one >> 1)
+        return (self.one >> 1, self.one >> 1, 0, 0 if self.cell_kind == "gru" else self.one >> 1)
 
     @property
     def cell_shift(self):
@@ -237,6 +261,10 @@ class LstmSpec:
         values = dataclasses.asdict(self)
         if self.gate_kinds == ("levels",) * len(GATES):
             del values["gate_kinds"]
+        if self.cell_kind != "peephole":
+            del values["peephole_levels"], values["peephole_fraction"]
+        if self.cell_kind == "lstm":
+            del values["cell_kind"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod

@@ -113,6 +113,9 @@ class Boundaries:
         if self._output:
             code = o | signals["h_code"].astype(np.int64) << spec.gate_bits[3]
             return [self._bound("output", *self._output.near(c[:, None], code[:, None]))]
+        levels = self._levels("h levels", signals["h_raw"], self.model.parameters.h_scales)
+        if spec.cell_kind == "gru":
+            return list(levels)
         table = spec.cell_table
         position = np.clip(c, table.first, table.last) - table.first
         segment = position >> table.segment_bits
@@ -121,7 +124,7 @@ class Boundaries:
         return [
             self._rounding("tanh", segment, product, table.segment_bits, signals["tanh_c"], 64),
             self._rounding("h", o % _PLACES, sums["h"], spec.h_shift_down, signals["h_raw"], spec.h_bits),
-            *self._levels("h levels", signals["h_raw"], self.model.parameters.h_scales),
+            *levels,
         ]
 
     def _rounding(self, name, place, total, shift, rounded, bits, *, unit=1):

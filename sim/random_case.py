@@ -62,6 +62,11 @@ CORNERS = (
     ),
     _corner("plain gates", gate_kinds=("fixed",) * 4, cell_levels=0, classes=2),
     _corner("plain gates, levels of c", gate_kinds=("fixed",) * 4, cell_levels=3),
+    _corner("peepholes of one unit", cell_kind="peephole", input_size=1, hidden_size=1, gate_kinds=("levels",) * 4),
+    _corner("peepholes, plain gates, levels of c", cell_kind="peephole", gate_kinds=("fixed",) * 4, cell_levels=2, classes=2),
+    _corner("gru of one unit", cell_kind="gru", input_size=1, hidden_size=1, gate_kinds=("levels",) * 4),
+    _corner("gru, ternary gates", cell_kind="gru", gate_kinds=("ternary", "ternary", "levels", "levels"), classes=2),
+    _corner("gru, plain gates, levels of c", cell_kind="gru", gate_kinds=("fixed", "fixed", "fixed", "levels"), cell_levels=3),
 )
 """Fields that a corner fixes; the rest is drawn."""
 
@@ -157,7 +162,7 @@ def random_case(seed):
     draw = _Draw(seed)
     size, (channels, units) = _size(draw)
     spec = _spec(draw, channels, units)
-    spec = spec.replace(gate_kinds=_gate_kinds(seed, draw.fixed))
+    spec = _cell_kind(seed, draw.fixed, spec.replace(gate_kinds=_gate_kinds(seed, draw.fixed)))
     scales = draw.choice("scales", *["ordered"] * 6, "wild", "wild", "wild", "zero", "greatest")
     if scales == "ordered" and draw.fixed.get("power_of_two", np.random.default_rng([seed, 2]).random() < 0.3):
         scales = "power_of_two"
@@ -215,6 +220,16 @@ def _gate_kinds(seed, fixed):
     ternary = ("ternary", "ternary", "levels", "ternary")
     choices = [("levels",) * 4] * 4 + [("ternary", "ternary", "levels", "levels"), ternary, drawn, drawn]
     return fixed.get("gate_kinds", choices[int(rng.integers(len(choices)))])
+
+
+def _cell_kind(seed, fixed, spec):
+    """A fifth of the specs with another cell than the plain LSTM."""
+    rng = np.random.default_rng([seed, 4])
+    kind = str(rng.choice(["lstm"] * 8 + ["peephole", "gru"]))
+    kind = fixed.get("cell_kind", "lstm" if fixed else kind)
+    kinds = (*spec.gate_kinds[:3], "levels") if kind == "gru" else spec.gate_kinds
+    levels, fraction = int(rng.integers(1, 5)), int(rng.integers(0, 15))
+    return spec.replace(cell_kind=kind, gate_kinds=kinds, peephole_levels=levels, peephole_fraction=fraction)
 
 
 def _axi(seed, spec, case):
@@ -293,10 +308,14 @@ def random_parameters(spec, rng, *, scales="ordered"):
     for gate, kind in enumerate(spec.gate_kinds):
         if kind != "levels":
             tensors["gate_scales"][gate] = 0
+    if spec.cell_kind == "gru":
+        for name, gate in (("wh_scales", 2), ("wx_scales", 3), ("gate_scales", 3)):
+            tensors[name][gate] = 0
     # Sums in float64 are exact below 2**53.
     while _greatest_sum(spec, tensors) >= 1 << 50:
-        for name in ("x_scales", "h_scales", "wx_scales", "wh_scales", "bias_scales"):
-            tensors[name] = tensors[name] >> 1
+        for name in ("x_scales", "h_scales", "wx_scales", "wh_scales", "bias_scales", "peephole_scales"):
+            if name in tensors:
+                tensors[name] = tensors[name] >> 1
     if spec.cell_levels:  # every decoded c must be a c
         while tensors["cell_scales"].sum() > spec.cell.high:
             tensors["cell_scales"] = tensors["cell_scales"] >> 1
@@ -314,6 +333,7 @@ def _reach(spec, name):
         "wh_scales": column * (1 << spec.wh_fraction),
         "bias_scales": 1 << spec.bias_fraction,
         "cell_scales": 1 << spec.cell.fraction,
+        "peephole_scales": 1 << spec.peephole_fraction,
     }[name]
 
 
@@ -328,6 +348,8 @@ def _greatest_sum(spec, tensors):
         return int(tensors[operand].sum()) * int(tensors[weight].sum(axis=-1).max()) * columns << shift
 
     bias = int(tensors["bias_scales"].sum(axis=-1).max()) << spec.bias_shift
+    if spec.cell_kind == "peephole":
+        bias += -spec.cell.low * int(tensors["peephole_scales"].sum(axis=-1).max()) << spec.peephole_shift
     return (
         part("x_scales", "wx_scales", spec.input_size, spec.x_shift)
         + part("h_scales", "wh_scales", spec.hidden_size, spec.h_shift)
@@ -399,7 +421,7 @@ def _samples(rng, spec, kind, steps):
 
 def _features(spec, folding, schedule):
     kinds = ["ternary"] * ("ternary" in spec.gate_kinds) + ["fixed_point"] * ("fixed" in spec.gate_kinds)
-    kinds += ["dense"] * (spec.classes > 0)
+    kinds += ["dense"] * (spec.classes > 0) + [spec.cell_kind] * (spec.cell_kind != "lstm")
     names = "input_levels hidden_levels gate_levels cell_levels weight_levels bias_levels classes".split()
     features = [f"{name} {getattr(spec, name)}" for name in names]
     features += [f"pool {spec.pool}"] if spec.classes else []

@@ -55,7 +55,7 @@ def test_a_cell_without_a_model_is_an_error():
 def test_presets_are_cores_and_chips():
     for name in GATE_PRESETS:
         core, target = name.split("@")
-        assert target in TARGETS and (core == "tiny" or name in PRESETS)
+        assert target in TARGETS and (core in ("tiny", "peephole", "gru") or name in PRESETS)
 
 
 @pytest.mark.parametrize(
