@@ -161,6 +161,9 @@ class Area:
             "store": {"width": f.lanes * s.levels, "depth": 2 * depth, "enables": f.lanes},
             "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": spec.hidden_size, "sync": not at_once},
         }
+        if spec.cell_kind == "peephole":
+            roms["peephole"] = (4 * spec.peephole_levels, spec.hidden_size)
+            sizes["peephole_state"] = {"width": spec.cell.bits, "depth": spec.hidden_size}
         if spec.classes:
             roms["head"] = (f.head_mults * spec.head_bits, spec.hidden_size * s.unit_interval)
         else:
@@ -188,12 +191,18 @@ class Area:
         spec, w = self.spec, self.w
         i, f, g, o = spec.gate_kinds
         found = [(self.scale.operand, self.scale.constant, self.multipliers)] * (not self.scale.shifts)
-        if not w.parameters.output_compares:
+        if spec.cell_kind == "gru":
+            found += [(w.gates[0], spec.z.bits, 1)] * (i != "ternary")
+        elif not w.parameters.output_compares:
             found.append((w.rise, spec.cell_table.segment_bits + 1, 1))
             found += [(w.gates[3], w.tanh, 1)] * (o != "ternary")
+        if spec.cell_kind == "peephole":
+            found += [(_width(codebook(scales)), spec.cell.bits, 1) for scales in w.parameters.peephole_scales]
         if spec.classes and not is_shift(w.parameters.h_scales):
             found.append((spec.head_bits, self.w.h, self.folding.head_mults))
         codes = spec.gate_bits
+        if spec.cell_kind == "gru":  # in Eq. 5 1 - z stands for i and z for f
+            i, codes = f, (codes[1], *codes[1:])
         if i != "ternary" and ("fixed" in (i, g) or codes[0] + codes[2] > LOOKUP_BITS):
             found.append((w.gates[0], w.gates[2], 1))
         if f != "ternary" and (f == "fixed" or not spec.cell_levels or spec.cell_levels + codes[1] > LOOKUP_BITS):
@@ -286,6 +295,8 @@ class Area:
     def _output(self):
         """From c to h's code."""
         spec, levels = self.spec, self.spec.gate_bits[3]
+        if spec.cell_kind == "gru":
+            return {"h_encoder": {"levels": spec.hidden_levels * spec.h_bits}}
         if self.w.parameters.output_compares:
             # A threshold's bits are looked up by o's code and the levels before.
             tables = sum(2 ** max(0, levels + level - 4) for level in range(spec.hidden_levels))
