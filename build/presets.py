@@ -96,7 +96,9 @@ UNPLACED = _named(
     Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_TWO_CYCLES), suffix="-2"),
     Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_TWO_CYCLES, ahead=40), suffix="-2-ahead"),
     Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_ONE_CYCLE), suffix="-1"),
+    Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_TWO_CYCLES, contexts=2), suffix="-2-contexts"),
+    Preset(model="lstm-19-100", target="ecp5-85k", folding=Folding(**_ONE_CYCLE, contexts=2), suffix="-1-contexts"),
     Preset(model="lstm-19-100-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4)),
 )
 """Their cycles and memories are measured only. Two cycles a unit and one: what a step waits for its last h codes is a greater
-part of it. (1,1) with one input a channel, as the papers have it."""
+part of it, and none with two contexts. (1,1) with one input a channel, as the papers have it."""

@@ -29,6 +29,8 @@ def add_arguments(parser):
     parser.add_argument("--head-mults", type=int, help="classes that the head multiplies at once, 1 to the classes; default 1")
     parser.add_argument("--ahead", type=int, help="groups whose early words are read before the late words of the first, 0 to "
                         "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
+    parser.add_argument("--contexts", type=int, metavar="N", help="streams that share the weights, 1 to 16, a step of each in "
+                        "turn; default 1")  # fmt: skip
     parser.add_argument("--target", metavar="CHIP", help="chip whose cells to use: ice40-up5k, ecp5-25k or ecp5-85k; default: "
                         "plain Verilog")  # fmt: skip
     parser.add_argument("--scaling", choices=("gamma", "factored"), help="gamma, the default: a product for every plane of "
@@ -59,10 +61,14 @@ def run(args):
     spec = model_file.spec
     if not 1 <= args.samples_per_beat <= 64:
         raise UserError(f"--samples-per-beat must be 1 to 64, not {args.samples_per_beat}")
+    if args.contexts is not None and args.contexts > 1:
+        for name, default in (("axi", False), ("data", None)):
+            if getattr(args, name) != default:
+                raise UserError(f"--{name} must be left out with several contexts")
     family = target_named(args.target).family if args.target else "generic"
     chosen = {
         name: getattr(args, name)
-        for name in ("rows", "lanes", "weight_planes", "scale_mults", "head_mults", "ahead", "scaling")
+        for name in ("rows", "lanes", "weight_planes", "scale_mults", "head_mults", "ahead", "scaling", "contexts")
         if getattr(args, name) is not None
     }
     choice = goal(args, model_file, chosen)

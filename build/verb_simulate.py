@@ -53,6 +53,8 @@ def run(args):
     if manifest.get("kind") == "network":
         return simulate_of(args, manifest)
     windows = None
+    if manifest["folding"]["contexts"] > 1 and args.data is not None:
+        raise UserError("--data must be left out: the core has several contexts, whose own vectors are run")
     if args.data is not None:
         windows = load_test(load_model(f"{args.directory}/{manifest['model']}"), args.data, args.split)
         if windows.steps > manifest["spec"]["max_steps"]:

@@ -35,6 +35,8 @@ class Cell(wiring.Component):
     spec : LstmSpec
     gate_formats : sequence of 4 mubinn.model.gates.Gate
     cell_scales : int array [cell_levels] or None
+    contexts : int
+        States of every unit, step by step in turn.
     family : str
         Where an adder deserves a register of its own (`PIPELINED`), the memory has one behind it, and a small one is read at
         once, so that it becomes LUT RAM.
@@ -45,11 +47,12 @@ class Cell(wiring.Component):
     o : Out(stream of c in the format spec.cell, decoded)
     """
 
-    def __init__(self, spec, *, gate_formats, cell_scales=None, family="generic"):
+    def __init__(self, spec, *, gate_formats, cell_scales=None, contexts=1, family="generic"):
         self.spec, self.cell_scales, self.family = spec, cell_scales, family
+        self.units = spec.hidden_size * contexts
         self.gates = dict(zip(GATES, gate_formats, strict=True))
         # Block RAM gives its word too late for a multiplier behind it: units wait until it stands in a register.
-        self.reads_at_once = family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
+        self.reads_at_once = family in PIPELINED and self.units <= LUT_RAM_UNITS
         self.front_stages = (1 if self.reads_at_once else 2) if family in PIPELINED else 0
         self.latency = 4 + self.front_stages + max(0, spec.cell_levels - 1)
         unit = data.StructLayout({"codes": gates(unsigned(max(spec.gate_bits))), "first": 1})
@@ -61,7 +64,7 @@ class Cell(wiring.Component):
         stored = unsigned(spec.cell_levels) if spec.cell_levels else signed(spec.cell.bits)
         # Yosys would make block RAM of it again: it takes the register behind it for the port's own.
         attrs = {"ram_style": "distributed"} if self.reads_at_once else {}
-        memory = Memory(shape=stored, depth=spec.hidden_size, init=[], attrs=attrs)
+        memory = Memory(shape=stored, depth=self.units, init=[], attrs=attrs)
         m.submodules.memory = memory
         read, write = memory.read_port(domain="comb" if self.reads_at_once else "sync"), memory.write_port()
         m.submodules.front = front = Delay(self.i.p.shape(), self.front_stages)
@@ -111,8 +114,8 @@ class Cell(wiring.Component):
 
     def _count(self, m, step, *, now=None, ahead=None):
         """Unit counter: `now` is the unit, `ahead` the one after this cycle."""
-        unit, later = Signal(range(self.spec.hidden_size)), Signal(range(self.spec.hidden_size))
-        m.d.comb += later.eq(Mux(step, Mux(unit == self.spec.hidden_size - 1, 0, unit + 1), unit))
+        unit, later = Signal(range(self.units)), Signal(range(self.units))
+        m.d.comb += later.eq(Mux(step, Mux(unit == self.units - 1, 0, unit + 1), unit))
         m.d.sync += unit.eq(later)
         if now is not None:
             m.d.comb += now.eq(unit)

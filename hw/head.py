@@ -44,18 +44,22 @@ class Head(wiring.Component):
         Multipliers, 1 to the number of classes. A unit takes `beats` = classes / mults cycles, rounded up.
     family : str
         Whose block RAM holds the weights.
+    contexts : int
+        Streams whose steps come in turn, each with sums of its own.
     takes_codes : bool or None
         Whether h comes as its code; if None where all its scales are powers of two, as products are shifts then.
 
     Members
     -------
     i : In(stream of h: decoded or its code, flags)
-    o : Out(stream of label, error, scores)
+    context : In, of several contexts
+        Of the unit that comes.
+    o : Out(stream of label, error, scores, and of several contexts which)
         The payload stays until the next window's.
     """
 
-    def __init__(self, parameters, *, mults=1, family="generic", takes_codes=None):
-        self.parameters, self.mults = parameters, operator.index(mults)
+    def __init__(self, parameters, *, mults=1, contexts=1, family="generic", takes_codes=None):
+        self.parameters, self.mults, self.contexts = parameters, operator.index(mults), contexts
         spec = parameters.spec
         if not 1 <= self.mults <= spec.classes:
             raise ValueError(f"mults must be 1 to {spec.classes}, not {mults}")
@@ -73,7 +77,9 @@ class Head(wiring.Component):
         self.memory = Rom(self.words, self.mults * spec.head_bits, family=family, output_register=family in PIPELINED)
         self.greatest = Greatest(spec.classes, signed(self.score_bits))
         self.latency = 4 + self.memory.latency + self.beats + self.greatest.latency
-        super().__init__({"i": In(pulse(tagged(h=self.h_shape))), "o": Out(pulse(result(spec, self.score_bits)))})
+        more = {"context": In(range(contexts))} if contexts > 1 else {}
+        unit = tagged(h=self.h_shape)
+        super().__init__({"i": In(pulse(unit)), "o": Out(pulse(result(spec, self.score_bits, contexts))), **more})
 
     def _in_beats(self, of_classes):
         """int array [..., classes] -> [..., beats, mults], zeros behind the last class."""
@@ -97,8 +103,15 @@ class Head(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += [h.eq(self.i.p.h), flags.eq(self.i.p.flags), left.eq(self.beats)]
         m.d.comb += memory.address.eq(address)
-        stage = data.StructLayout({"valid": 1, "k": k.shape(), "opens": 1, "starts": 1, "closes": 1, "error": 1})
+        several = self.contexts > 1
+        more = {"ends": 1, "context": range(self.contexts)} if several else {}
+        stage = data.StructLayout({"valid": 1, "k": k.shape(), "opens": 1, "starts": 1, "closes": 1, "error": 1, **more})
         now = Signal(stage)
+        if several:
+            context = Signal(range(self.contexts))
+            with m.If(self.i.valid):
+                m.d.sync += context.eq(self.context)
+            m.d.comb += [now.ends.eq(last_unit), now.context.eq(context)]
         m.d.comb += [
             now.valid.eq(busy),
             now.k.eq(k),
@@ -121,6 +134,8 @@ class Head(wiring.Component):
         ]
         with m.If(closing.closes):
             m.d.sync += self.o.p.error.eq(closing.error)
+            if several:
+                m.d.sync += self.o.p.context.eq(closing.context)
         return m
 
     def _sums(self, m, platform, h, stages):
@@ -134,13 +149,16 @@ class Head(wiring.Component):
         for n, biases in enumerate(self._in_beats(self.parameters.head_bias).T):
             weight = weights if self.mults == 1 else weights[n]
             term = self._term(m, platform, later[-1], weight, at, biases, name=f"_{n}" if n else "")
-            # They go round, a beat a cycle.
-            names = [f"score_{beat * self.mults + n}" for beat in range(self.beats)]
+            # They go round, a beat a cycle; with a step's last unit behind those of all other contexts.
+            names = [f"score_{beat * self.mults + n}" for beat in range(self.beats * self.contexts)]
             scores = [Signal(signed(self.score_bits), name=name, reset_less=True) for name in names]
             with m.If(summed.valid):
                 new = Mux(summed.starts, 0, scores[0]) + term
                 m.d.sync += [a.eq(b) for a, b in zip(scores, [*scores[1:], new], strict=True)]
-            lanes.append(scores)
+                if self.contexts > 1:
+                    with m.If(~summed.ends):
+                        m.d.sync += [scores[self.beats - 1].eq(new), *(a.eq(a) for a in scores[self.beats :])]
+            lanes.append(scores[-self.beats :])
         in_order = [score for beat in zip(*lanes, strict=True) for score in beat]
         return in_order[: self.parameters.spec.classes]
 

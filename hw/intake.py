@@ -18,10 +18,13 @@ class Intake(wiring.Component):
     window of more than `max_steps` steps, ends the window at that step with the flag `error`: its result is not defined, the
     next window is right again. One sample a cycle. Two steps fit: the one being computed and the next.
 
+    Steps belong to the contexts in turn, whose windows know nothing of each other.
+
     Parameters
     ----------
     spec : LstmSpec
     x_scales : sequence of int
+    contexts : int
 
     Members
     -------
@@ -34,11 +37,15 @@ class Intake(wiring.Component):
     done : In(1)
         Pulse: that step has been read, its bank may be filled again.
     bank : Out(1)
+    store_bank : Out
+        That step's bank of the operand store, which is `bank` where there is one context.
     """
 
-    def __init__(self, spec, x_scales):
-        self.spec, self.x_scales = spec, x_scales
-        code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": 1, "first": 1})
+    def __init__(self, spec, x_scales, *, contexts=1):
+        self.spec, self.x_scales, self.contexts = spec, x_scales, contexts
+        banks = unsigned(contexts.bit_length())
+        code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": banks, "first": 1})
+        more = {"store_bank": Out(banks)} if contexts > 1 else {}
         super().__init__(
             {
                 "i": In(stream.Signature(sample(spec))),
@@ -47,8 +54,11 @@ class Intake(wiring.Component):
                 "flags": Out(Flags),
                 "done": In(1),
                 "bank": Out(1),
+                **more,
             }
         )
+        if contexts == 1:
+            self.store_bank = self.bank
 
     def elaborate(self, platform):
         m = Module()
@@ -58,7 +68,8 @@ class Intake(wiring.Component):
         kept = Signal(data.ArrayLayout(Flags, 2))
 
         # Where samples go in: channel, step, bank.
-        channel, step = Signal(range(spec.input_size), name="channel"), Signal(range(spec.max_steps), name="step")
+        channel, steps = Signal(range(spec.input_size), name="channel"), self._of_contexts("step", range(spec.max_steps))
+        step = steps[0]
         in_bank, broken = Signal(name="in_bank"), Signal(name="broken")
         last_channel = channel == spec.input_size - 1
         taken, ends_step, ends_window = Signal(), Signal(), Signal()
@@ -74,13 +85,16 @@ class Intake(wiring.Component):
             ends_window.eq(self.i.p.last | (last_channel & (step == spec.max_steps - 1))),
             broken.eq(self.i.p.last != (last_channel & ends_window)),
         ]
-        first = Signal(init=1)
+        firsts = self._of_contexts("first", 1, init=1)
+        first = firsts[0]
+        into = self._counted(m, "into", taken & ends_step)
         with m.If(taken):
             m.d.sync += channel.eq(Mux(ends_step, 0, channel + 1))
             with m.If(ends_step):
                 m.d.sync += [
-                    step.eq(Mux(ends_window, 0, step + 1)),
-                    first.eq(ends_window),
+                    # The next step is the next context's, so they go round.
+                    *handed_on([Mux(ends_window, 0, step + 1), *reversed(steps)]),
+                    *handed_on([ends_window, *reversed(firsts)]),
                     in_bank.eq(~in_bank),
                     claimed.bit_select(in_bank, 1).eq(1),
                     kept[in_bank].first.eq(first),
@@ -89,20 +103,22 @@ class Intake(wiring.Component):
                 ]
 
         # Beside the encoder: which of its codes begin and end a step.
-        place = data.StructLayout({"first": 1, "ends": 1, "bank": 1})
+        place = data.StructLayout({"first": 1, "ends": 1, "bank": 1, **({"into": into.shape()} if into is not None else {})})
         beside = [Signal(place, name=f"beside_{k}") for k in range(encoder.latency + 1)]
         m.d.comb += [
             beside[0].first.eq(channel == 0),
             beside[0].ends.eq(ends_step),
             beside[0].bank.eq(in_bank),
         ]
+        if into is not None:
+            m.d.comb += beside[0].into.eq(into)
         with m.If(encoder.i.ready):
             m.d.sync += handed_on(beside)
         out = beside[-1]
         m.d.comb += [
             self.codes.valid.eq(encoder.o.valid),
             self.codes.p.code.eq(encoder.o.payload),
-            self.codes.p.bank.eq(out.bank),
+            self.codes.p.bank.eq(out.bank if into is None else out.into),
             self.codes.p.first.eq(out.first),
             encoder.o.ready.eq(self.codes.ready),
         ]
@@ -115,5 +131,20 @@ class Intake(wiring.Component):
                 claimed.bit_select(self.bank, 1).eq(0),
                 self.bank.eq(~self.bank),
             ]
+        if into is not None:
+            m.d.comb += self.store_bank.eq(self._counted(m, "out_of", self.done))
         m.d.comb += [self.ready.eq(full.bit_select(self.bank, 1)), self.flags.eq(kept[self.bank])]
         return m
+
+    def _of_contexts(self, name, shape, **settings):
+        """A register a context, that of the step now in front."""
+        return [Signal(shape, name=f"{name}_{k}" if k else name, **settings) for k in range(self.contexts)]
+
+    def _counted(self, m, name, step):
+        """Banks of the operand store in turn; None where there are but the two."""
+        if self.contexts == 1:
+            return None
+        bank = Signal(range(self.contexts + 1), name=name)
+        with m.If(step):
+            m.d.sync += bank.eq(Mux(bank == self.contexts, 0, bank + 1))
+        return bank

@@ -33,20 +33,25 @@ def gates(shape):
     return data.ArrayLayout(shape, 4)
 
 
-def result(spec, score_bits):
-    """One window: the class, whether the window's input was in error, and the sums of the head."""
+def result(spec, score_bits, contexts=1):
+    """One window: the class, whether the window's input was in error, the sums of the head, and of several contexts which."""
     return data.StructLayout(
         {
             "label": unsigned(max(1, (spec.classes - 1).bit_length())),
             "error": 1,
             "scores": data.ArrayLayout(signed(score_bits), spec.classes),
+            **_context(contexts),
         }
     )
 
 
-def unit_output(h_bits):
-    """One unit's decoded h; `last` on the last unit of a window, with `error`."""
-    return data.StructLayout({"h": signed(h_bits), "last": 1, "error": 1})
+def unit_output(h_bits, contexts=1):
+    """One unit's decoded h; `last` on the last unit of a window, with `error`; of several contexts which."""
+    return data.StructLayout({"h": signed(h_bits), "last": 1, "error": 1, **_context(contexts)})
+
+
+def _context(contexts):
+    return {"context": range(contexts)} if contexts > 1 else {}
 
 
 def pulse(shape):

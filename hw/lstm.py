@@ -38,8 +38,9 @@ output_product h_encoder output head""".split()
 class Lstm(wiring.Component):
     """Multi-level binarized LSTM with its parameters inside.
 
-    Samples come a channel a beat; any stall on either side is legal. A step takes `schedule.ideal_cycles_per_step` cycles,
-    and more only where the next step waits for its last h (`latency` cycles behind the last word) or for its neighbours.
+    Samples come a channel a beat; any stall on either side is legal. Of several contexts (`folding.contexts`) a step of each
+    comes in turn, and results say whose they are. A step takes `schedule.ideal_cycles_per_step` cycles, and more only where
+    the next step waits for its last h (`latency` cycles behind the last word) or for its neighbours.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ class Lstm(wiring.Component):
         self.family = family
         self.schedule = Schedule(parameters.spec, folding or Folding())
         spec, p, schedule = self.spec, parameters, self.schedule
-        self.intake = Intake(spec, p.x_scales)
+        contexts = schedule.folding.contexts
+        self.intake = Intake(spec, p.x_scales, contexts=contexts)
         self.store = PlaneStore(schedule, family=family)
         self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes), family=family)
         self.dots = DotProducts(schedule, family=family)
@@ -89,10 +91,10 @@ class Lstm(wiring.Component):
             gate_formats = (p.gates[1], *p.gates[1:])  # 1 - z is of z's format
         elif spec.cell_kind == "peephole":
             bits = self.preactivation.added_bits
-            self.activation = PeepholeGates(p, bits, depth=spec.hidden_size, family=family)
+            self.activation = PeepholeGates(p, bits, depth=spec.hidden_size * contexts, family=family)
         else:
             self.activation = Activation(spec, p.gates, family=family)
-        self.cell_state = Cell(spec, gate_formats=gate_formats, cell_scales=p.cell_scales, family=family)
+        self.cell_state = Cell(spec, gate_formats=gate_formats, cell_scales=p.cell_scales, contexts=contexts, family=family)
         if spec.cell_kind != "lstm":
             gru = spec.cell_kind == "gru"
             self.output = StateCode(spec, p.h_scales) if gru else PeepholeOutput(p, bits, family=family)
@@ -106,11 +108,13 @@ class Lstm(wiring.Component):
             self.output_product = OutputProduct(spec, p.gates[3])
             self.h_encoder = Encoder(spec.h_bits, p.h_scales, registered=False)
             self.output_parts = (self.tanh_c, self.output_product, self.h_encoder)
-        self.head = Head(p, mults=self.schedule.folding.head_mults, family=family) if spec.classes else None
+        head_mults = schedule.folding.head_mults
+        self.head = Head(p, mults=head_mults, contexts=contexts, family=family) if spec.classes else None
         self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
         self.h_shape = value_shape(codebook(p.h_scales))
+        self.context = Signal(range(contexts))  # of the h codes that come
         self.trace = self._trace_wires()
-        payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)))
+        payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)), contexts)
         super().__init__({"i": In(stream.Signature(sample(spec))), "o": Out(stream.Signature(payload))})
 
     def timeline(self):
@@ -268,7 +272,7 @@ class Lstm(wiring.Component):
             sequencer.ready.eq(intake.ready),
             sequencer.first.eq(intake.flags.first),
             intake.done.eq(sequencer.done),
-            store.bank.eq(self._delayed(m, "bank", 1, self.store_delay, intake.bank)),
+            store.bank.eq(self._delayed(m, "bank", store.bank.shape(), self.store_delay, intake.store_bank)),
             store.word.eq(self._delayed(m, "word", store.word.shape(), self.store_delay, sequencer.word)),
             self.weights.address.eq(sequencer.address),
             dots.i.p.planes.eq(store.planes),
@@ -319,7 +323,8 @@ class Lstm(wiring.Component):
 
     def _write_h(self, m):
         """Every h code to the bank of the next step. Returns whether the unit is its step's last."""
-        unit, bank = Signal(range(self.spec.hidden_size)), Signal(init=1)
+        contexts = self.schedule.folding.contexts
+        unit, bank = Signal(range(self.spec.hidden_size)), Signal(range(contexts + 1), init=contexts)
         coded = self.h_code
         last_unit = unit == self.spec.hidden_size - 1
         # The codes that the store takes now, as seen from the sequencer, whose words are read `store_delay` cycles later.
@@ -337,7 +342,9 @@ class Lstm(wiring.Component):
         with m.If(coded.valid):
             m.d.sync += unit.eq(Mux(last_unit, 0, unit + 1))
             with m.If(last_unit):
-                m.d.sync += bank.eq(~bank)
+                m.d.sync += bank.eq(~bank if contexts == 1 else Mux(bank == contexts, 0, bank + 1))
+                if contexts > 1:
+                    m.d.sync += self.context.eq(Mux(self.context == contexts - 1, 0, self.context + 1))
         return last_unit
 
     def _result(self, m, h, flags):
@@ -348,6 +355,7 @@ class Lstm(wiring.Component):
             head.i.valid.eq(self.h_code.valid),
             head.i.p.h.eq(self.h_code.payload if head.takes_codes else h),
             head.i.p.flags.eq(flags),
+            *([head.context.eq(self.context)] if self.schedule.folding.contexts > 1 else []),
             self.sequencer.hold.eq(pending & self.intake.flags.last),
             self.o.p.eq(head.o.p),
         ]
@@ -370,6 +378,7 @@ class Lstm(wiring.Component):
             payload.h.eq(h),
             payload.last.eq(flags.last & last_unit),
             payload.error.eq(flags.error),
+            *([payload.context.eq(self.context)] if self.schedule.folding.contexts > 1 else []),
             fifo.w_en.eq(self.h_code.valid),
             fifo.w_data.eq(payload),
             self.o.valid.eq(fifo.r_rdy),

@@ -132,13 +132,15 @@ class Sequencer(wiring.Component):
 
     def _guard(self, m, part, slot, go):
         """(whether the slot's word must wait, register: this is a pass that can meet missing h codes)."""
-        s, hidden = self.schedule, self.schedule.spec.hidden_size
+        s, hidden, contexts = self.schedule, self.schedule.spec.hidden_size, self.schedule.folding.contexts
         # h codes of the step before that are written, less those that the slot's word needs. Counted on through the steps: a
         # step's own codes count from the end of its last guarded pass, while late ones of the window before still come.
         opening = [p for p in s.parts if p is s.parts[0] or p.late]
         needs = [[s.units_needed(min(p.first + k, p.first + p.words - 1)) for k in range(p.slots)] for p in opening]
         afterwards = [needs[k][0] for k in range(1, len(opening))] + [hidden + needs[0][0]]
-        ahead = Signal(range(-2 * hidden - self.in_flight, hidden + 1), init=hidden - needs[0][0])
+        # With several contexts they are those of as many steps before: so much is ahead from the start.
+        most = range(-2 * contexts * hidden - self.in_flight, contexts * hidden + 1)
+        ahead = Signal(most, init=contexts * hidden - needs[0][0])
         guarded = Signal(init=1)
         steps = [[b - a for a, b in pairwise([*need, after])] for need, after in zip(needs, afterwards, strict=True)]
         shape = range(-hidden, 2 * hidden + 1)

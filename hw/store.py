@@ -1,4 +1,4 @@
-"""Operand store: the activation planes of x and h, two banks, a word of columns at a time."""
+"""Operand store: the activation planes of x and h, a bank a step, a word of columns at a time."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -12,13 +12,19 @@ from .layouts import pulse
 __all__ = ["PlaneStore"]
 
 
+SPARE = 8
+"""Cycles of a step in which x may be written, more than it has channels."""
+
+
 class PlaneStore(wiring.Component):
     """Codes of x and h in one packed column space, x first, read a word of `lanes` columns at a time.
 
-    Bank b holds the operands of the steps with parity b: x of the step and h of the step before. One code is written a
-    cycle; h goes first and x waits (its stream is not ready). Data follows the read address by one cycle. Lanes behind the
-    last column are never written and read 0. A code is written `write_stages` cycles after it is given, and can be read in the
-    cycle after that.
+    Of two banks b holds the operands of the steps with parity b: x of the step and h of the step before. With more contexts
+    there is a bank more than contexts, and steps take them in turn: h goes as many banks on as there are contexts. One code
+    is written a cycle; h goes first and x waits (its stream is not ready). Data follows the read address by one cycle. Lanes
+    behind the last column are never written and read 0. A code is written `write_stages` cycles after it is given, and can be
+    read in the cycle after that. Where several contexts leave no cycle free for x, as a unit is done every cycle, x and h are
+    in memories of their own.
 
     Parameters
     ----------
@@ -39,13 +45,16 @@ class PlaneStore(wiring.Component):
         self.schedule = schedule
         self.write_stages = int(family in PIPELINED)
         spec = schedule.spec
-        x_code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": 1, "first": 1})
-        h_code = data.StructLayout({"code": unsigned(spec.hidden_levels), "bank": 1, "first": 1})
+        writes = spec.hidden_size + spec.input_size
+        self.apart = schedule.folding.contexts > 1 and schedule.ideal_cycles_per_step < writes + SPARE
+        bank = unsigned(schedule.folding.contexts.bit_length())
+        x_code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": bank, "first": 1})
+        h_code = data.StructLayout({"code": unsigned(spec.hidden_levels), "bank": bank, "first": 1})
         super().__init__(
             {
                 "x": In(stream.Signature(x_code)),
                 "h": In(pulse(h_code)),
-                "bank": In(1),
+                "bank": In(bank),
                 "word": In(range(max(2, schedule.words))),
                 "planes": Out(data.ArrayLayout(unsigned(schedule.folding.lanes), schedule.levels)),
             }
@@ -56,7 +65,9 @@ class PlaneStore(wiring.Component):
         schedule = self.schedule
         spec, lanes, levels = schedule.spec, schedule.folding.lanes, schedule.levels
         depth = 1 << (max(2, schedule.words) - 1).bit_length()
-        memory = Memory(shape=unsigned(lanes * levels), depth=2 * depth, init=[])
+        if self.apart:
+            return self._apart(m, depth)
+        memory = Memory(shape=unsigned(lanes * levels), depth=(depth << len(self.bank)), init=[])
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=levels)
         address_bits = len(self.word)
@@ -71,7 +82,7 @@ class PlaneStore(wiring.Component):
         bank = Mux(self.h.valid, self.h.p.bank, self.x.p.bank)
         enable = self.h.valid | self.x.valid
         at = Signal(levels)
-        place = data.StructLayout({"at": levels, "address": address_bits + 1, "lane": range(lanes), "valid": 1})
+        place = data.StructLayout({"at": levels, "address": address_bits + len(self.bank), "lane": range(lanes), "valid": 1})
         later = Delay(place, self.write_stages)
         m.submodules.write = later
         m.d.comb += [
@@ -86,6 +97,42 @@ class PlaneStore(wiring.Component):
         ]
         for level in range(levels):
             m.d.comb += self.planes[level].eq(Cat(read.data[k * levels + level] for k in range(lanes)))
+        return m
+
+    def _apart(self, m, depth):
+        """Memories of x and of h, read together."""
+        schedule, lanes, levels = self.schedule, self.schedule.folding.lanes, self.schedule.levels
+        read = {}
+        m.d.comb += self.x.ready.eq(1)
+        for name, of, column, count in (
+            ("x", self.x, 0, schedule.spec.input_size),
+            ("h", self.h, schedule.spec.input_size, schedule.spec.hidden_size),
+        ):
+            memory = Memory(shape=unsigned(lanes * levels), depth=depth << len(self.bank), init=[])
+            m.submodules[f"{name}_memory"] = memory
+            port, write = memory.read_port(), memory.write_port(granularity=levels)
+            lane, word = self._place(m, name, of.valid, of.p.first, column, count)
+            at = Signal(levels, name=f"{name}_at")
+            place = data.StructLayout({"at": levels, "address": len(write.addr), "lane": range(lanes), "valid": 1})
+            m.submodules[f"{name}_write"] = later = Delay(place, self.write_stages)
+            m.d.comb += [
+                port.addr.eq(Cat(self.word, self.bank)),
+                at.eq(of.p.code),
+                later.i.at.eq(at),
+                later.i.address.eq(Cat(word[: len(self.word)], of.p.bank)),
+                later.i.lane.eq(lane),
+                later.i.valid.eq(of.valid),
+                write.addr.eq(later.o.address),
+                write.data.eq(later.o.at.replicate(lanes)),
+                write.en.eq(Mux(later.o.valid, 1 << later.o.lane, 0)),
+            ]
+            read[name] = port.data
+        last, of_x = schedule.x_words - 1, Signal(lanes)
+        shared = (1 << schedule.split) - 1
+        m.d.sync += of_x.eq(Mux(self.word < last, (1 << lanes) - 1, Mux(self.word == last, shared, 0)))
+        for level in range(levels):
+            planes = {name: Cat(value[k * levels + level] for k in range(lanes)) for name, value in read.items()}
+            m.d.comb += self.planes[level].eq(planes["x"] & of_x | planes["h"] & ~of_x)
         return m
 
     def _place(self, m, name, step, first, column, count):

@@ -16,6 +16,7 @@ _RANGES = {
     "scale_mults": (1, 4096),
     "head_mults": (1, 64),
     "ahead": (0, 64),
+    "contexts": (1, 16),
 }
 
 SCALINGS = ("gamma", "factored")
@@ -46,6 +47,9 @@ class Folding:
     scaling : str
         gamma: a product for every activation and weight plane; factored: one for every weight plane, behind look-ups that
         apply the activation scales.
+    contexts : int
+        Streams that share the weights, 1 to 16: their steps come in turn, one of each, and each keeps a state of its own. A
+        step then waits for h of `contexts` steps before, which two already make a wait that hardly ever comes.
     """
 
     rows: int = 1
@@ -55,6 +59,7 @@ class Folding:
     ahead: int = 0
     scaling: str = "gamma"
     head_mults: int = 1
+    contexts: int = 1
 
     def __post_init__(self):
         if self.scaling not in SCALINGS:

@@ -28,6 +28,8 @@ class Timeline:
     ----------
     readable : list of int
         Of every unit of the last step.
+    history : list of lists of int
+        `readable` of as many steps as there are contexts, the oldest first: a step waits for that one.
     overrun : bool
         Whether counts came before the ones they replace were used.
     """
@@ -38,6 +40,7 @@ class Timeline:
     scaled: int
     finished: int
     readable: list = field(default_factory=list)
+    history: list = field(default_factory=list)
     overrun: bool = False
     cycle: int = 0
     last_read: int = 0
@@ -45,8 +48,10 @@ class Timeline:
     used: dict = field(default_factory=dict)
 
     def step(self):
-        """Run one more step; the cycle of its first read. The first step of all waits for nothing."""
-        s, before, self.readable, start = self.schedule, self.readable, [], None
+        """Run one more step; the cycle of its first read. The first step of every context waits for nothing."""
+        s, contexts = self.schedule, self.schedule.folding.contexts
+        before = self.history.pop(0) if len(self.history) == contexts else ()
+        self.readable, start = [], None
         for part in self.parts:
             for group in part.groups:
                 for number in range(s.passes):
@@ -62,6 +67,7 @@ class Timeline:
                     sums = self.free + self.scaled
                     units = min(s.folding.rows, s.spec.hidden_size - group * s.folding.rows)
                     self.readable += [sums + self.finished + place * s.unit_interval for place in range(units)]
+        self.history.append(self.readable)
         return start
 
     def _read(self, part, before):
@@ -100,6 +106,7 @@ class Timeline:
 
         Small LSTMs with few multipliers alternate: a step that waited finds the multipliers free, the next does not.
         """
-        starts = [self.step() for _ in range(WARM_UP + REPEATS + 1)][WARM_UP:]
+        before = WARM_UP + 2 * (self.schedule.folding.contexts - 1)
+        starts = [self.step() for _ in range(before + REPEATS + 1)][before:]
         total = starts[-1] - starts[0]
         return total / REPEATS if total % REPEATS else total // REPEATS

@@ -5,7 +5,7 @@ import numpy as np
 from .boundaries import Boundaries
 from .case import early_last, join, make_case, missing_last
 
-__all__ = ["default_case"]
+__all__ = ["SEED", "default_case"]
 
 SEED = 1
 _STEPS = 8

@@ -14,6 +14,7 @@ from mubinn.model.parameters import Parameters, tensor_shapes
 from mubinn.model.spec import LstmSpec
 
 from .case import Case, beats_allow, early_last, join, make_case, missing_last
+from .interleave import interleaved
 
 __all__ = ["CORNERS", "RandomCase", "random_case", "random_parameters"]
 
@@ -66,6 +67,10 @@ CORNERS = (
     _corner("peepholes, plain gates, levels of c", cell_kind="peephole", gate_kinds=("fixed",) * 4, cell_levels=2, classes=2),
     _corner("gru of one unit", cell_kind="gru", input_size=1, hidden_size=1, gate_kinds=("levels",) * 4),
     _corner("gru, ternary gates", cell_kind="gru", gate_kinds=("ternary", "ternary", "levels", "levels"), classes=2),
+    _corner("two contexts, a cycle a unit", input_size=3, hidden_size=5, lanes=8, full=True, contexts=2, classes=0),
+    _corner("sixteen contexts of one unit", input_size=1, hidden_size=1, contexts=16, classes=2, steps=8),
+    _corner("three contexts, five classes", contexts=3, classes=5, pool="mean", head_mults=2),
+    _corner("four contexts, peepholes", contexts=4, cell_kind="peephole", gate_kinds=("levels",) * 4),
     _corner("gru, plain gates, levels of c", cell_kind="gru", gate_kinds=("fixed", "fixed", "fixed", "levels"), cell_levels=3),
 )
 """Fields that a corner fixes; the rest is drawn."""
@@ -183,7 +188,11 @@ def random_case(seed):
     schedule = Schedule(spec, folding)
     features = [f"shape {size}", f"scales {scales}", f"family {family}", *kinds, *_features(spec, folding, schedule)]
     features.append(f"h code by {'comparing c' if parameters.output_compares else 'table and encoder'}")
-    axi = _axi(seed, spec, case)
+    folding = replace(folding, contexts=_contexts(seed, draw.fixed, folding))
+    if folding.contexts > 1:
+        case = _interleaved(seed, Model(parameters), case, folding.contexts)
+        features.append("contexts")
+    axi = 0 if folding.contexts > 1 else _axi(seed, spec, case)
     features += ["axi"] * bool(axi)
     features += ["power_of_two"] * (scales == "power_of_two")
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
@@ -230,6 +239,32 @@ def _cell_kind(seed, fixed, spec):
     kinds = (*spec.gate_kinds[:3], "levels") if kind == "gru" else spec.gate_kinds
     levels, fraction = int(rng.integers(1, 5)), int(rng.integers(0, 15))
     return spec.replace(cell_kind=kind, gate_kinds=kinds, peephole_levels=levels, peephole_fraction=fraction)
+
+
+def _contexts(seed, fixed, folding):
+    """Streams of a core: for some seeds 2 to 4."""
+    rng = np.random.default_rng([seed, 5])
+    drawn = 1 if fixed or rng.random() > 0.12 else int(rng.integers(2, 5))
+    return fixed.get("contexts", drawn)
+
+
+def _interleaved(seed, model, case, contexts):
+    """A stream of the case's, and others of windows of other lengths, broken ones too, with as many steps."""
+    rng, spec, cases = np.random.default_rng([seed, 5, 1]), model.spec, [case]
+    for _ in range(contexts - 1):
+        parts, left = [], case.steps
+        while left:
+            steps = int(rng.integers(1, min(left, spec.max_steps, 8) + 1))
+            x = _samples(rng, spec, "normal", steps)
+            if spec.input_size > 1 and rng.random() < 0.15:
+                parts.append(early_last(model, x, (steps - 1) * spec.input_size + int(rng.integers(1, spec.input_size))))
+            elif steps == spec.max_steps and rng.random() < 0.5:
+                parts.append(missing_last(model, x))
+            else:
+                parts.append(make_case(model, x[None]))
+            left -= steps
+        cases.append(join(parts))
+    return interleaved(cases, spec)
 
 
 def _axi(seed, spec, case):
