@@ -1,6 +1,6 @@
 """The model file: one safetensors file with the integer model, its float parent, the preprocessing and the model card.
 
-Tensors: codes as uint8, scales and head as int32, the float network as float32 under names `float.*`.
+Tensors: codes as uint8 (uint16 of more than 8 levels), scales and head as int32, the float network as float32 under `float.*`.
 The metadata key `mubinn` holds one JSON object: format_version, preset, spec, preprocess, float_pool, card and a sha256
 over all of it and all tensors. The same model gives the same bytes. Nothing in a file is executed; torch is not needed.
 """
@@ -198,9 +198,11 @@ def _json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _storage(name):
+def _storage(name, spec):
     """Type of an integer tensor in the file."""
-    return np.dtype(np.uint8 if name.endswith("_codes") else np.int32)
+    if not name.endswith("_codes"):
+        return np.dtype(np.int32)
+    return np.dtype(np.uint8 if tensor_shapes(spec)[name][2] < 256 else np.uint16)
 
 
 def _checksum(header, tensors):
@@ -217,7 +219,7 @@ def save_model(path, model_file):
     path, m = Path(path), model_file
     tensors = {}
     if m.parameters is not None:
-        tensors = {name: value.astype(_storage(name)) for name, value in m.parameters.tensors().items()}
+        tensors = {name: value.astype(_storage(name, m.spec)) for name, value in m.parameters.tensors().items()}
     if m.float_weights is not None:
         tensors |= {FLOAT + name: value for name, value in m.float_weights.tensors().items()}
     tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
@@ -303,8 +305,8 @@ def _build(header, tensors):
         for name in sorted(set(integers) - set(expected)):
             raise ArtifactError(f"{name} does not belong to this spec")
         for name, tensor in integers.items():
-            if tensor.dtype != _storage(name):
-                raise ArtifactError(f"{name} must be {_storage(name)}, not {tensor.dtype}")
+            if tensor.dtype != _storage(name, spec):
+                raise ArtifactError(f"{name} must be {_storage(name, spec)}, not {tensor.dtype}")
         missing = sorted(set(expected) - set(integers))
         if missing:
             raise ArtifactError(f"{missing[0]} is missing")

@@ -23,13 +23,14 @@ def encode(value, scales, offset=0):
 
     Returns
     -------
-    uint8 array of the shape of `value`
+    uint8 array of the shape of `value`, uint16 of more than 8 levels
     """
     residual = np.asarray(value, dtype=np.int64) - int(offset)
-    code = np.zeros(residual.shape, dtype=np.uint8)
+    kind = np.uint8 if len(scales) <= 8 else np.uint16
+    code = np.zeros(residual.shape, dtype=kind)
     for level, scale in enumerate(scales):
         positive = residual >= 0
-        code |= positive.astype(np.uint8) << np.uint8(level)
+        code |= positive.astype(kind) << kind(level)
         residual = residual - np.where(positive, int(scale), -int(scale))
     return code
 

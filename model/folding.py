@@ -12,7 +12,7 @@ __all__ = ["SCALINGS", "Folding", "Part", "Schedule"]
 _RANGES = {
     "rows": (1, 512),
     "lanes": (1, 768),
-    "weight_planes": (1, 8),
+    "weight_planes": (1, 16),
     "scale_mults": (1, 4096),
     "head_mults": (1, 64),
     "ahead": (0, 64),
@@ -35,7 +35,7 @@ class Folding:
     lanes : int
         Columns (XNORs a gate row, weight plane and activation plane) a cycle. 1 to 768, at most columns.
     weight_planes : int
-        Weight planes read at once, 1 to 8, at most weight_levels.
+        Weight planes read at once, 1 to 16, at most weight_levels.
     scale_mults : int
         Multipliers that apply the scales, 1 to 4096. Used are at most 4 * rows, or else the greatest multiple of 4 * rows.
     head_mults : int

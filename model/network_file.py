@@ -99,7 +99,7 @@ def save_network(path, file):
         for direction, p in zip(DIRECTIONS, layer.directions, strict=False):
             tensors |= {f"layer{k}.{direction}.{name}": value.astype(np.int32) for name, value in p.tensors().items()}
     for name in [name for name in tensors if name.endswith("_codes")]:
-        tensors[name] = tensors[name].astype(np.uint8)
+        tensors[name] = tensors[name].astype(np.uint8 if tensors[name].max() < 256 else np.uint16)
     if network.head is not None:
         tensors |= {"head.weight": network.head.weight.astype(np.int16), "head.bias": network.head.bias.astype(np.int32)}
     if network.crf is not None:

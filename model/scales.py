@@ -4,7 +4,7 @@ import numpy as np
 
 from .fixed import round_half_up
 
-__all__ = ["fit_scales", "integer_scales", "project_ordered", "unit_scales"]
+__all__ = ["fit_scales", "fixed_point_scales", "integer_scales", "project_ordered", "unit_scales"]
 
 
 def fit_scales(values, levels, *, rounds=20):
@@ -43,6 +43,17 @@ def project_ordered(scales):
     for level in range(len(scales) - 2, -1, -1):
         scales[level] = max(scales[level], scales[level + 1 :].sum())
     return scales
+
+
+def fixed_point_scales(bits):
+    """Integer scales of plain fixed point: the codes stand for the odd numbers from 1 - 2**bits to 2**bits - 1.
+
+    In units of twice the last scale these are the 2**bits numbers between the integers, each as far from its neighbours: a
+    quantizer of `bits` bits without a zero.
+    """
+    if not 1 <= bits <= 16:
+        raise ValueError(f"bits must be 1 to 16, not {bits}")
+    return 1 << np.arange(bits - 1, -1, -1, dtype=np.int64)
 
 
 def unit_scales(levels, total):

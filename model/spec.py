@@ -22,12 +22,12 @@ _RANGES = {
     "hidden_size": (1, 512),
     "classes": (0, 32),
     "max_steps": (1, 1 << 20),
-    "input_levels": (1, 8),
-    "hidden_levels": (1, 8),
+    "input_levels": (1, 16),
+    "hidden_levels": (1, 16),
     "gate_levels": (1, 8),
     "cell_levels": (0, 8),
-    "weight_levels": (1, 8),
-    "bias_levels": (1, 8),
+    "weight_levels": (1, 16),
+    "bias_levels": (1, 16),
     "h_fraction": (2, 14),
     "activation_fraction": (4, 14),
     "wx_fraction": (0, 24),
@@ -64,7 +64,8 @@ class LstmSpec:
     max_steps : int
         Longest window; sizes the head's sums. 1 to 2**20.
     input_levels, hidden_levels, gate_levels, weight_levels, bias_levels : int
-        Levels of x, h, the gates i f g o, the weights and the biases, each 1 to 8.
+        Levels of x, h, the weights and the biases, each 1 to 16, and of the gates i f g o, 1 to 8. With scales that halve
+        from one to the next a tensor is plain fixed point of so many bits (`model.scales.fixed_point_scales`).
     gate_kinds : sequence of 4 str
         Kind of each gate, in the order of GATES: levels, ternary (0, 1/2 or 1; not g, which has a sign), or fixed (the value
         of sigma or tanh itself). `gate_levels` is of those that have levels.

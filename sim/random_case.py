@@ -11,6 +11,7 @@ from mubinn.model.folding import SCALINGS, Folding, Schedule
 from mubinn.model.gates import GATE_KINDS
 from mubinn.model.lstm import Model
 from mubinn.model.parameters import Parameters, tensor_shapes
+from mubinn.model.scales import fixed_point_scales
 from mubinn.model.spec import LstmSpec
 
 from .case import Case, beats_allow, early_last, join, make_case, missing_last
@@ -71,6 +72,7 @@ CORNERS = (
     _corner("sixteen contexts of one unit", input_size=1, hidden_size=1, contexts=16, classes=2, steps=8),
     _corner("three contexts, five classes", contexts=3, classes=5, pool="mean", head_mults=2),
     _corner("four contexts, peepholes", contexts=4, cell_kind="peephole", gate_kinds=("levels",) * 4),
+    _corner("fixed point of 16 bits", fixed_point=16, input_size=2, hidden_size=2, gate_kinds=("fixed",) * 4, classes=0),
     _corner("gru, plain gates, levels of c", cell_kind="gru", gate_kinds=("fixed", "fixed", "fixed", "levels"), cell_levels=3),
 )
 """Fields that a corner fixes; the rest is drawn."""
@@ -168,11 +170,15 @@ def random_case(seed):
     size, (channels, units) = _size(draw)
     spec = _spec(draw, channels, units)
     spec = _cell_kind(seed, draw.fixed, spec.replace(gate_kinds=_gate_kinds(seed, draw.fixed)))
+    spec, fixed_point = _fixed_point(seed, draw.fixed, spec)
     scales = draw.choice("scales", *["ordered"] * 6, "wild", "wild", "wild", "zero", "greatest")
     if scales == "ordered" and draw.fixed.get("power_of_two", np.random.default_rng([seed, 2]).random() < 0.3):
         scales = "power_of_two"
     parameters = random_parameters(spec, draw.rng, scales=scales)
     folding = _folding(draw, spec)
+    if fixed_point:
+        parameters = _with_fixed_point(parameters)
+        folding = replace(folding, rows=1, weight_planes=1, lanes=min(folding.lanes, 8))
     case, kinds = _windows(draw, Model(parameters), _steps(draw, spec, folding))
     stall_in = float(draw.choice("stall_in", 0.0, 0.0, 0.1, 0.3, 0.5, 0.8))
     stall_out = float(draw.choice("stall_out", 0.0, 0.0, 0.1, 0.3, 0.5, 0.8))
@@ -194,6 +200,7 @@ def random_case(seed):
         features.append("contexts")
     axi = 0 if folding.contexts > 1 else _axi(seed, spec, case)
     features += ["axi"] * bool(axi)
+    features += ["fixed_point"] * (fixed_point and "fixed_point" not in features)
     features += ["power_of_two"] * (scales == "power_of_two")
     features += [name for name, share in (("stalled input", stall_in), ("stalled output", stall_out)) if share]
     return RandomCase(
@@ -239,6 +246,25 @@ def _cell_kind(seed, fixed, spec):
     kinds = (*spec.gate_kinds[:3], "levels") if kind == "gru" else spec.gate_kinds
     levels, fraction = int(rng.integers(1, 5)), int(rng.integers(0, 15))
     return spec.replace(cell_kind=kind, gate_kinds=kinds, peephole_levels=levels, peephole_fraction=fraction)
+
+
+def _fixed_point(seed, fixed, spec):
+    """Small specs now and then with plain fixed point of up to 16 bits: (spec, whether it is one)."""
+    rng = np.random.default_rng([seed, 7])
+    drawn = not fixed and rng.random() < 0.06 and spec.columns <= 12
+    if not fixed.get("fixed_point", drawn):
+        return spec, False
+    names = ("input_levels", "hidden_levels", "weight_levels", "bias_levels")
+    return spec.replace(**{name: fixed.get("fixed_point", int(rng.integers(2, 17))) for name in names}), True
+
+
+def _with_fixed_point(p):
+    """Parameters whose scales of x, h, weights and biases halve from one to the next."""
+    scales = {name: fixed_point_scales(getattr(p, name).shape[-1]) for name in ("x_scales", "h_scales")}
+    for name in ("wx_scales", "wh_scales", "bias_scales"):
+        of_gates = np.tile(fixed_point_scales(getattr(p, name).shape[-1]), (4, 1))
+        scales[name] = np.where(getattr(p, name).any(axis=1, keepdims=True), of_gates, 0)  # what a gru has none of stays 0
+    return replace(p, **scales)
 
 
 def _contexts(seed, fixed, folding):

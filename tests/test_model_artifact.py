@@ -288,8 +288,8 @@ SPEC = json.loads(random_model_file(1).spec.to_json())
         ({"format_version": 2}, {}, "format_version must be 1, not 2: another version of mubinn wrote this file"),
         ({"dream": 1}, {}, "metadata.mubinn must hold format_version, preset, spec, preprocess, float_pool, card, "
                            "sha256, not card, dream, float_pool, format_version, preprocess, preset, sha256, spec"),
-        ({"spec": SPEC | {"weight_levels": 9}}, {}, "weight_levels must be 1 to 8, not 9"),
-        ({"spec": SPEC | {"hidden_levels": 0}}, {}, "hidden_levels must be 1 to 8, not 0"),
+        ({"spec": SPEC | {"weight_levels": 17}}, {}, "weight_levels must be 1 to 16, not 17"),
+        ({"spec": SPEC | {"hidden_levels": 0}}, {}, "hidden_levels must be 1 to 16, not 0"),
         ({"spec": SPEC | {"hidden_size": 5}}, {}, "wx_codes must have shape [20, 3], not [16, 3]"),
         ({"spec": SPEC | {"dream": 5}}, {}, "unknown field 'dream', a newer mubinn wrote this spec"),
         ({"spec": None}, {}, "bias_codes does not belong to a full-precision model"),

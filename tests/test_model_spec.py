@@ -15,12 +15,12 @@ RANGES = {
     "hidden_size": (1, 512),
     "classes": (0, 32),
     "max_steps": (1, 1048576),
-    "input_levels": (1, 8),
-    "hidden_levels": (1, 8),
+    "input_levels": (1, 16),
+    "hidden_levels": (1, 16),
     "gate_levels": (1, 8),
     "cell_levels": (0, 8),
-    "weight_levels": (1, 8),
-    "bias_levels": (1, 8),
+    "weight_levels": (1, 16),
+    "bias_levels": (1, 16),
     "h_fraction": (2, 14),
     "activation_fraction": (4, 14),
     "wx_fraction": (0, 24),
@@ -28,6 +28,8 @@ RANGES = {
     "bias_fraction": (0, 24),
     "head_bits": (2, 16),
     "head_fraction": (0, 24),
+    "peephole_levels": (1, 8),
+    "peephole_fraction": (0, 24),
 }
 
 
@@ -55,7 +57,7 @@ def test_integer_ranges(name):
 
 def test_every_integer_field_has_a_range():
     fields = {field.name for field in dataclasses.fields(LstmSpec)}
-    assert fields == set(RANGES) | {"pool", "gate_kinds", "x", "z", "cell"}
+    assert fields == set(RANGES) | {"pool", "gate_kinds", "cell_kind", "x", "z", "cell"}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_json_of_a_part_takes_the_defaults():
         ('{"input_size": 3, "hidden_size": 4, "dreams": 1}',
          "unknown field 'dreams', a newer mubinn wrote this spec"),
         ('{"input_size": 0, "hidden_size": 4}', "input_size must be 1 to 256, not 0"),
-        ('{"input_size": 3, "hidden_size": 4, "weight_levels": 9}', "weight_levels must be 1 to 8, not 9"),
+        ('{"input_size": 3, "hidden_size": 4, "weight_levels": 17}', "weight_levels must be 1 to 16, not 17"),
         ('{"input_size": 3, "hidden_size": 4, "x": {"bits": 40, "fraction": 0}}',
          "not a spec: bits must be 2 to 32, not 40"),
     ],
