@@ -22,6 +22,7 @@ from mubinn.sim.signals import describe_streams
 from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_vectors
 
+from .constraints import CLOCK_MHZ, constraint_files
 from .errors import UserError
 from .fusesoc import core_file
 from .paths import new_folder
@@ -53,7 +54,8 @@ class Generated:
         return {"directory": str(self.directory)} | {k: m[k] for k in keys} | {"seconds": round(self.seconds, 2)}
 
 
-def generate(model_file: ModelFile, out, *, folding=None, family="generic", name="mubinn_lstm", x=None, axi=0):
+def generate(model_file: ModelFile, out, *, folding=None, family="generic", name="mubinn_lstm", x=None, axi=0,
+             clock_mhz=CLOCK_MHZ):  # fmt: skip
     """Write the folder `out`.
 
     Parameters
@@ -71,6 +73,8 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         Samples for the test vectors; those of `mubinn.sim.default_case` if None.
     axi : int
         Samples of a beat of the AXI4-Stream wrapper, 1 to 64, or 0 for no such wrapper.
+    clock_mhz : float
+        What the constraints ask for.
 
     Raises
     ------
@@ -111,6 +115,10 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
         vectors = [f"{manifest['vectors']['folder']}/{file}" for file in manifest["vectors"]["files"]]
         (folder / f"{name}.core").write_text(core_file(manifest, vectors))
+        bus_clock = "aclk" if axi else None
+        constraints = constraint_files(name, family=family, clock_mhz=clock_mhz, bus_clock=bus_clock)
+        for file, text in constraints.items():
+            (folder / file).write_text(text)
         files = sorted(p for p in folder.rglob("*") if p.is_file())
         manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")

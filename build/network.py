@@ -16,6 +16,7 @@ from mubinn.sim.network_case import describe_network, network_case
 from mubinn.sim.testbench import testbench
 from mubinn.sim.vectors import write_case, write_vectors
 
+from .constraints import CLOCK_MHZ, constraint_files
 from .errors import UserError
 from .fusesoc import core_file
 from .generate import LICENCE, MANIFEST, STARTUP_CYCLES, Generated, convert, default_folding
@@ -28,7 +29,8 @@ MOST_STEPS = 12
 """Of a window of the vectors."""
 
 
-def generate_network(network_file, out, *, foldings=None, head_mults=1, family="generic", name="mubinn_network"):
+def generate_network(network_file, out, *, foldings=None, head_mults=1, family="generic", name="mubinn_network",
+                     clock_mhz=CLOCK_MHZ):  # fmt: skip
     """Write the folder `out`.
 
     Parameters
@@ -38,7 +40,7 @@ def generate_network(network_file, out, *, foldings=None, head_mults=1, family="
         New, empty, or a folder made by `generate` before.
     foldings : sequence of sequence of Folding, or None
         One for each direction of each layer; None for the defaults.
-    head_mults, family, name
+    head_mults, family, name, clock_mhz
         As NetworkCore and `generate`.
 
     Raises UserError, SpecError.
@@ -62,6 +64,8 @@ def generate_network(network_file, out, *, foldings=None, head_mults=1, family="
         (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
         vectors = [f"{manifest['vectors']['folder']}/{file}" for file in manifest["vectors"]["files"]]
         (folder / f"{name}.core").write_text(core_file(manifest, vectors))
+        for file, text in constraint_files(name, family=family, clock_mhz=clock_mhz).items():
+            (folder / file).write_text(text)
         files = sorted(p for p in folder.rglob("*") if p.is_file())
         manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")

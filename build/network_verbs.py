@@ -36,7 +36,8 @@ def generate_of(args, path):
         if getattr(args, name) != default:
             raise UserError(f"--{name.replace('_', '-')} must be left out: {args.model} is a network")
     file = load_network(path)
-    family = target_named(args.target).family if args.target else "generic"
+    target = target_named(args.target) if args.target else None
+    settings = {} if target is None else {"family": target.family, "clock_mhz": target.clock_mhz}
     names = ("rows", "lanes", "weight_planes", "scale_mults", "ahead")
     chosen = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
@@ -54,7 +55,7 @@ def generate_of(args, path):
         raise UserError(f"--head-mults must be 1 to {most}, not {head_mults}")
     name = "mubinn_network" if args.name == "mubinn_lstm" else args.name
     with Console(stderr=True).status("generate"):
-        made = generate_network(file, args.out, foldings=foldings, head_mults=head_mults, family=family, name=name)
+        made = generate_network(file, args.out, foldings=foldings, head_mults=head_mults, name=name, **settings)
     figures = made.figures()
     cores = len(made.manifest["folding"])
     print(

@@ -65,7 +65,8 @@ def run(args):
         for name, default in (("axi", False), ("data", None)):
             if getattr(args, name) != default:
                 raise UserError(f"--{name} must be left out with several contexts")
-    family = target_named(args.target).family if args.target else "generic"
+    target = target_named(args.target) if args.target else None
+    family = target.family if target else "generic"
     chosen = {
         name: getattr(args, name)
         for name in ("rows", "lanes", "weight_planes", "scale_mults", "head_mults", "ahead", "scaling", "contexts")
@@ -86,7 +87,8 @@ def run(args):
         x = model_file.quantize_input(windows.x[: args.windows, : args.steps])
     with Console(stderr=True).status("generate"):
         axi = args.samples_per_beat if args.axi else 0
-        made = generate(model_file, args.out, folding=folding, family=family, name=args.name, x=x, axi=axi)
+        clock = {} if target is None else {"clock_mhz": choice.clock_mhz if choice else target.clock_mhz}
+        made = generate(model_file, args.out, folding=folding, family=family, name=args.name, x=x, axi=axi, **clock)
     figures = made.figures()
     print(
         f"{made.directory}/{figures['verilog']}: {figures['top']}, {figures['parameters']} parameters, "
