@@ -152,18 +152,19 @@ class Area:
         """{name: Mapped}; of `gammas` there is one for every multiplier."""
         s, spec, f = self.s, self.spec, self.folding
         depth = 1 << _bits(s.words)  # a single word's address is constant
-        at_once = self.family in PIPELINED and spec.hidden_size <= LUT_RAM_UNITS
+        units = spec.hidden_size * f.contexts
+        at_once = self.family in PIPELINED and units <= LUT_RAM_UNITS
         roms = {
             "weights": (4 * f.rows * f.weight_planes * f.lanes, s.groups * s.passes * s.words),
             "bias": (4 * spec.bias_levels, spec.hidden_size),
         }
         sizes = {
-            "store": {"width": f.lanes * s.levels, "depth": 2 * depth, "enables": f.lanes},
-            "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": spec.hidden_size, "sync": not at_once},
+            "store": {"width": f.lanes * s.levels, "depth": depth << f.contexts.bit_length(), "enables": f.lanes},
+            "cell_state": {"width": spec.cell_levels or spec.cell.bits, "depth": units, "sync": not at_once},
         }
         if spec.cell_kind == "peephole":
             roms["peephole"] = (4 * spec.peephole_levels, spec.hidden_size)
-            sizes["peephole_state"] = {"width": spec.cell.bits, "depth": spec.hidden_size}
+            sizes["peephole_state"] = {"width": spec.cell.bits, "depth": units}
         if spec.classes:
             roms["head"] = (f.head_mults * spec.head_bits, spec.hidden_size * s.unit_interval)
         else:
