@@ -143,7 +143,9 @@ def candidates(spec, fixed=None, *, most=None):
                 ):
                     own = size | {"scaling": scaling, "head_mults": head}
                     for mults in _free(fixed, "scale_mults", _multipliers(spec, **own)):
-                        yield Folding(**own, scale_mults=mults, ahead=fixed.get("ahead") or 0)
+                        yield Folding(
+                            **own, scale_mults=mults, ahead=fixed.get("ahead") or 0, contexts=fixed.get("contexts") or 1
+                        )
 
 
 class _Search:

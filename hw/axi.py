@@ -54,6 +54,10 @@ class AxiCore(wiring.Component):
     def __init__(self, name, core, *, samples_per_beat=1):
         if not 1 <= samples_per_beat <= 64:
             raise ValueError(f"samples_per_beat must be 1 to 64, not {samples_per_beat}")
+        if core.schedule.folding.contexts > 1:
+            raise ValueError(
+                f"core must have 1 context, not {core.schedule.folding.contexts}: a packet does not say whose it is"
+            )
         self.name, self.spec, self.samples_per_beat = name, core.spec, samples_per_beat
         self.payload = core.o.payload.shape()
         self.score_bits = core.head.score_bits if core.head is not None else 0

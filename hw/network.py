@@ -120,6 +120,9 @@ class NetworkCore(wiring.Component):
 
     def __init__(self, network, foldings, *, head_mults=1, family="generic", startup_cycles=0):
         self.network, self.family, self.startup_cycles = network, family, startup_cycles
+        most = max(folding.contexts for own in foldings for folding in own)
+        if most > 1:
+            raise ValueError(f"foldings must have 1 context, not {most}: layers don't hand on whose a step is")
         self.layers = []
         for k, (layer, own) in enumerate(zip(network.layers, foldings, strict=True)):
             wait = 0 if k else startup_cycles

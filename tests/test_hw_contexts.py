@@ -5,15 +5,21 @@ import json
 import numpy as np
 import pytest
 from mubinn.build import cli, equality
+from mubinn.build.choose import smallest
+from mubinn.build.targets import TARGETS
+from mubinn.hw.axi import AxiCore
 from mubinn.hw.lstm import Lstm
+from mubinn.hw.network import NetworkCore
 from mubinn.model.artifact import ModelFile, save_model
 from mubinn.model.folding import Folding
 from mubinn.model.lstm import Model
+from mubinn.model.network import Layer, Network
 from mubinn.model.spec import LstmSpec, SpecError
 from mubinn.sim.case import make_case
 from mubinn.sim.interleave import interleaved
 from mubinn.sim.pysim import run_amaranth
-from mubinn.sim.random_case import CORNERS, random_case, random_parameters
+from mubinn.sim.random_case import CORNERS, random_case
+from mubinn.sim.random_parameters import random_parameters
 from mubinn.sim.stopwatch import step_cycles
 from sim_cores import scratch
 
@@ -69,6 +75,20 @@ def test_two_leave_nothing_to_wait_for(contexts, rows):
     ideal = core.schedule.ideal_cycles_per_step
     assert np.mean(cycles) == core.predicted_cycles_per_step
     assert (np.mean(cycles) == ideal) == (contexts > 1)
+
+
+def test_a_goal_keeps_the_contexts():
+    parameters = small(2).parameters
+    chosen = smallest(parameters, TARGETS["ecp5-25k"], steps_per_second=1000, fixed={"contexts": 3})
+    assert chosen.folding.contexts == 3
+
+
+def test_what_has_no_contexts_refuses_them():
+    model, several = small(0), Folding(contexts=2, lanes=7)
+    with pytest.raises(ValueError, match="core must have 1 context, not 2"):
+        AxiCore("core", Lstm(model.parameters, several))
+    with pytest.raises(ValueError, match="foldings must have 1 context, not 2"):
+        NetworkCore(Network(layers=[Layer(forward=model.parameters)]), [[several]])
 
 
 def test_the_number_has_a_range():
