@@ -5,7 +5,7 @@ from mubinn.model.artifact import ModelFile
 from mubinn.model.folding import Folding
 from mubinn.model.lstm import Model
 from mubinn.model.spec import LstmSpec
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 
 from .generate import generate
 

@@ -4,8 +4,8 @@ HELP = """\
 Map cores with Yosys, simulate the netlist with models of the chip's cells (Yosys' own, and sim/ecp5_cells.v for the ECP5
 cells that it has none for), and compare every result with the golden model, with stalls on both streams.
 
-A preset is a core and a chip. tiny@... is a small seeded core with every kind of cell, on random windows; the others are
-shipped models on shipped EEG windows."""
+A preset is a core and a chip. tiny@... is a small seeded core with every kind of the chip's cells, peephole@... and gru@...
+are others of its size, all on random windows; the rest are shipped models on shipped EEG windows."""
 EXAMPLE = """
 mubinn bench gates --presets tiny@ice40-up5k tiny@ecp5-25k --simulator icarus
 mubinn bench gates --windows 3 --json"""

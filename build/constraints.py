@@ -20,12 +20,8 @@ def constraint_files(name, *, family="generic", clock_mhz=CLOCK_MHZ, bus_clock=N
         Clock port of a wrapper that has another name for it.
     """
     period = f"{1000 / clock_mhz:.3f}"
-    ports = ["clk"] + [bus_clock] * (bus_clock is not None)
-    lines = [
-        f"# {name}: {clock_mhz:g} MHz",
-        *(f"create_clock -name {port} -period {period} [get_ports {{{port}}}]" for port in ports[:1]),
-        *(f"# of the wrapper: create_clock -name {port} -period {period} [get_ports {{{port}}}]" for port in ports[1:]),
-    ]
+    clocks = [f"create_clock -name {port} -period {period} [get_ports {{{port}}}]" for port in ("clk", bus_clock) if port]
+    lines = [f"# {name}: {clock_mhz:g} MHz", clocks[0], *(f"# of the wrapper: {clock}" for clock in clocks[1:])]
     files = {f"{name}.sdc": "\n".join(lines) + "\n"}
     if family == "ecp5":
         pins = '# Pins: LOCATE COMP "clk" SITE "..."; IOBUF PORT "clk" IO_TYPE=LVCMOS33;'

@@ -7,7 +7,7 @@ from mubinn.model.artifact import ModelFile
 from mubinn.model.fixed import Fixed
 from mubinn.model.folding import Folding, Schedule
 from mubinn.model.spec import LstmSpec
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 
 __all__ = ["FoldingCase", "folding_case"]
 

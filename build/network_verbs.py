@@ -1,6 +1,5 @@
 """What the verbs do where the model is a network: taggers, stacked and bidirectional layers."""
 
-import json
 from pathlib import Path
 
 from .errors import UserError
@@ -152,4 +151,4 @@ def _sentences(path, args, most):
     if path.suffix == ".npz":
         raise UserError("--data must be a folder of column files: the words of this one are numbers")
     found = [[word for word, _ in sentence] for sentence in read_columns(path, word=args.word_column)]
-    return json.loads(json.dumps([sentence for sentence in found if len(sentence) <= most][: args.windows or 5]))
+    return [sentence for sentence in found if len(sentence) <= most][: args.windows or 5]

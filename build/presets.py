@@ -6,7 +6,7 @@ import numpy as np
 from mubinn.model.artifact import ModelFile, load_model
 from mubinn.model.folding import Folding
 from mubinn.model.spec import LstmSpec
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 
 __all__ = ["PRESETS", "SEEDED", "UNPLACED", "Preset"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from mubinn.model.artifact import ModelFile
 from mubinn.model.fixed import Fixed
 from mubinn.model.spec import LstmSpec
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 
 from .folding_cases import FoldingCase
 from .generate import default_folding

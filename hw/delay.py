@@ -6,7 +6,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Delay", "handed_on"]
+__all__ = ["Delay", "delayed", "handed_on"]
 
 
 def handed_on(stages):
@@ -41,3 +41,10 @@ class Delay(wiring.Component):
         m.d.sync += handed_on(stages)
         m.d.comb += self.o.eq(stages[-1])
         return m
+
+
+def delayed(m, name, value, cycles):
+    """The value, so many cycles later, by a Delay that is the submodule `name`."""
+    m.submodules[name] = wait = Delay(value.shape(), cycles)
+    m.d.comb += wait.i.eq(value)
+    return wait.o

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .activation import activation_of, code_of
-from .delay import Delay
+from .delay import delayed
 from .encoder import Encoder
 from .layouts import gates, pulse
 from .preactivation import saturated
@@ -47,11 +47,6 @@ class GruGates(wiring.Component):
         spec, one = self.spec, self.spec.one
         m.submodules.reset, m.submodules.update, m.submodules.new = self.reset, self.update, self.new
 
-        def later(name, value, cycles):
-            m.submodules[name] = wait = Delay(value.shape(), cycles)
-            m.d.comb += wait.i.eq(value)
-            return wait.o
-
         m.d.comb += [
             self.reset.i.valid.eq(self.i.valid),
             self.reset.i.payload.eq(self.i.p[0]),
@@ -61,15 +56,15 @@ class GruGates(wiring.Component):
         parts = zip((self.reset, self.update, self.new), self.gates, ("r", "update", "n"), strict=True)
         r, update, new = (code_of(m, part, gate.bits, name=name) for part, gate, name in parts)
         # Behind r's code: two cycles for the product, one for the sum, one for the saturation.
-        of_h = later("of_h", self.i.p[3], self.reset.latency)
+        of_h = delayed(m, "of_h", self.i.p[3], self.reset.latency)
         product = product_by_gate(m, platform, self.gates[0], r, of_h, name="r_times_h")
-        of_x = later("of_x", self.i.p[2], self.reset.latency + 2) << spec.activation_fraction
+        of_x = delayed(m, "of_x", self.i.p[2], self.reset.latency + 2) << spec.activation_fraction
         total = Signal(signed(max(len(product), len(of_x)) + 2))
         m.d.sync += [
             total.eq(of_x + product + (1 << spec.activation_fraction >> 1)),
             self.new.i.payload.eq(saturated(total >> spec.activation_fraction, spec.z.bits)),
         ]
-        m.d.comb += self.new.i.valid.eq(later("new_valid", self.i.valid, self.new_input))
+        m.d.comb += self.new.i.valid.eq(delayed(m, "new_valid", self.i.valid, self.new_input))
         kind = self.gates[1].kind
         if kind == "fixed":
             rest = one - update
@@ -79,11 +74,11 @@ class GruGates(wiring.Component):
         m.d.comb += kept.eq(rest)
         waits = self.latency - self.update.latency
         m.d.comb += [
-            self.o.valid.eq(later("valid", self.i.valid, self.latency)),
-            self.o.p.codes[0].eq(later("kept", kept, waits)),
-            self.o.p.codes[1].eq(later("update_code", update, waits)),
-            self.o.p.codes[2].eq(later("new_code", new, self.latency - self.new_input - self.new.latency)),
-            self.o.p.r.eq(later("reset_code", r, self.latency - self.reset.latency)),
+            self.o.valid.eq(delayed(m, "valid", self.i.valid, self.latency)),
+            self.o.p.codes[0].eq(delayed(m, "kept", kept, waits)),
+            self.o.p.codes[1].eq(delayed(m, "update_code", update, waits)),
+            self.o.p.codes[2].eq(delayed(m, "new_code", new, self.latency - self.new_input - self.new.latency)),
+            self.o.p.r.eq(delayed(m, "reset_code", r, self.latency - self.reset.latency)),
         ]
         return m
 

@@ -9,7 +9,7 @@ from mubinn.model.binarize import codebook
 from .activation import activation_of, code_of
 from .cells import PIPELINED
 from .codes import decoded, value_shape
-from .delay import Delay, handed_on
+from .delay import delayed, handed_on
 from .encoder import Encoder
 from .layouts import gates, pulse, tagged
 from .multiplier import registered_product
@@ -25,13 +25,6 @@ def peephole_rest(parameters, sum_bits):
     """What a unit takes along to its output: the sum of o, and V of o and of tanh's argument."""
     weights = {name: value_shape(codebook(parameters.peephole_scales[gate])) for name, gate in (("v_o", 3), ("v_c", 2))}
     return data.StructLayout({"sum_o": signed(sum_bits)} | weights)
-
-
-def _later(m, name, value, cycles):
-    """A value, `cycles` later."""
-    m.submodules[name] = wait = Delay(value.shape(), cycles)
-    m.d.comb += wait.i.eq(value)
-    return wait.o
 
 
 def _total(spec, v, of_sum):
@@ -93,33 +86,35 @@ class PeepholeGates(wiring.Component):
         self._count(m, self.i.valid, memory.address, spec.hidden_size, "weight")
 
         # `stages` cycles later: V, and c, which is zero in a window's first step. Two later: the products.
-        first = _later(m, "first", self.i.p.flags.first, stages)
-        c = Mux(first, 0, _later(m, "read_c", read.data, stages - 1))
+        first = delayed(m, "first", self.i.p.flags.first, stages)
+        c = Mux(first, 0, delayed(m, "read_c", read.data, stages - 1))
         v = [
             decoded(m, memory.data.word_select(g, spec.peephole_levels), scales, name=f"v_{g}")
             for g, scales in enumerate(self.parameters.peephole_scales)
         ]
         for gate, part in enumerate(self.parts):
             m.submodules[f"gate_{gate}"] = part
-            of_sum = _later(m, f"sum_{gate}", self.i.p.sums[gate], stages + 2)
+            of_sum = delayed(m, f"sum_{gate}", self.i.p.sums[gate], stages + 2)
             total = Signal(_total(spec, v[gate], of_sum), name=f"total_{gate}")
-            m.d.sync += total.eq(of_sum)
+            product = 0
             if gate < 2:
-                product = registered_product(m, platform, v[gate], c, name=f"vc_{gate}", joins=len(total))
-                m.d.sync += total.eq(of_sum + (product << spec.peephole_shift))
+                product = (
+                    registered_product(m, platform, v[gate], c, name=f"vc_{gate}", joins=len(total)) << spec.peephole_shift
+                )
+            m.d.sync += total.eq(of_sum + product)
             z = Signal(signed(spec.z.bits), name=f"z_{gate}")
             m.d.sync += z.eq(saturated(total >> spec.z_shift, spec.z.bits))
             m.d.comb += part.i.payload.eq(z)
             code = code_of(m, part, spec.gate_bits[gate], name=f"code_{gate}")
             m.d.comb += [
-                self.o.p.codes[gate].eq(_later(m, f"wait_{gate}", code, self.activation_latency - part.latency)),
-                self.o.p.z[gate].eq(_later(m, f"wait_z_{gate}", z, self.activation_latency)),
+                self.o.p.codes[gate].eq(delayed(m, f"wait_{gate}", code, self.activation_latency - part.latency)),
+                self.o.p.z[gate].eq(delayed(m, f"wait_z_{gate}", z, self.activation_latency)),
             ]
         m.d.comb += [
-            self.o.valid.eq(_later(m, "valid", self.i.valid, self.latency)),
-            self.o.p.rest.sum_o.eq(_later(m, "sum_o", self.i.p.sums[3], self.latency)),
-            self.o.p.rest.v_o.eq(_later(m, "v_o", v[3], self.latency - stages)),
-            self.o.p.rest.v_c.eq(_later(m, "v_c", v[2], self.latency - stages)),
+            self.o.valid.eq(delayed(m, "valid", self.i.valid, self.latency)),
+            self.o.p.rest.sum_o.eq(delayed(m, "sum_o", self.i.p.sums[3], self.latency)),
+            self.o.p.rest.v_o.eq(delayed(m, "v_o", v[3], self.latency - stages)),
+            self.o.p.rest.v_c.eq(delayed(m, "v_c", v[2], self.latency - stages)),
         ]
         return m
 
@@ -181,7 +176,7 @@ class PeepholeOutput(wiring.Component):
         valid = [self.i.valid, *(Signal(name=f"valid_{k}") for k in range(self.joined))]
         m.d.sync += handed_on(valid)
         # 1, 2: the products. 3: the sum of o, and tanh's argument. 4: z.
-        sum_o = _later(m, "sum_o", unit.rest.sum_o, 2)
+        sum_o = delayed(m, "sum_o", unit.rest.sum_o, 2)
         total = Signal(_total(spec, unit.rest.v_o, sum_o))
         of_o = registered_product(m, platform, unit.rest.v_o, unit.c, name="v_o_c", joins=len(total)) << spec.peephole_shift
         of_c = registered_product(m, platform, unit.rest.v_c, unit.c, name="v_c_c")
@@ -202,9 +197,9 @@ class PeepholeOutput(wiring.Component):
             self.tanh_c.valid.eq(self.table.o.valid),
             self.tanh_c.payload.eq(self.table.o.payload),
             self.product.i.valid.eq(valid[self.joined]),
-            self.product.i.p.o.eq(_later(m, "wait_o", code, self.joined - self.code_latency)),
+            self.product.i.p.o.eq(delayed(m, "wait_o", code, self.joined - self.code_latency)),
             self.product.i.p.tanh_c.eq(
-                _later(m, "wait_tanh", self.table.o.payload, self.joined - self.Z_LATENCY + 1 - self.table.latency)
+                delayed(m, "wait_tanh", self.table.o.payload, self.joined - self.Z_LATENCY + 1 - self.table.latency)
             ),
             self.h_raw.valid.eq(self.product.o.valid),
             self.h_raw.payload.eq(self.product.o.payload),

@@ -60,14 +60,23 @@ class PlaneStore(wiring.Component):
             }
         )
 
+    @property
+    def depth(self):
+        """Words of a bank."""
+        return 1 << (max(2, self.schedule.words) - 1).bit_length()
+
+    @property
+    def memory_bits(self):
+        """Of all banks, and of both memories where there are two."""
+        return (self.depth << len(self.bank)) * self.schedule.folding.lanes * self.schedule.levels * (1 + self.apart)
+
     def elaborate(self, platform):
         m = Module()
         schedule = self.schedule
         spec, lanes, levels = schedule.spec, schedule.folding.lanes, schedule.levels
-        depth = 1 << (max(2, schedule.words) - 1).bit_length()
         if self.apart:
-            return self._apart(m, depth)
-        memory = Memory(shape=unsigned(lanes * levels), depth=(depth << len(self.bank)), init=[])
+            return self._apart(m)
+        memory = Memory(shape=unsigned(lanes * levels), depth=(self.depth << len(self.bank)), init=[])
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=levels)
         address_bits = len(self.word)
@@ -99,7 +108,7 @@ class PlaneStore(wiring.Component):
             m.d.comb += self.planes[level].eq(Cat(read.data[k * levels + level] for k in range(lanes)))
         return m
 
-    def _apart(self, m, depth):
+    def _apart(self, m):
         """Memories of x and of h, read together."""
         schedule, lanes, levels = self.schedule, self.schedule.folding.lanes, self.schedule.levels
         read = {}
@@ -108,7 +117,7 @@ class PlaneStore(wiring.Component):
             ("x", self.x, 0, schedule.spec.input_size),
             ("h", self.h, schedule.spec.input_size, schedule.spec.hidden_size),
         ):
-            memory = Memory(shape=unsigned(lanes * levels), depth=depth << len(self.bank), init=[])
+            memory = Memory(shape=unsigned(lanes * levels), depth=self.depth << len(self.bank), init=[])
             m.submodules[f"{name}_memory"] = memory
             port, write = memory.read_port(), memory.write_port(granularity=levels)
             lane, word = self._place(m, name, of.valid, of.p.first, column, count)

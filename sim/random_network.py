@@ -9,7 +9,7 @@ from mubinn.model.folding import Folding
 from mubinn.model.network import Layer, Network, StepHead
 from mubinn.model.spec import LstmSpec
 
-from .random_case import random_parameters
+from .random_parameters import random_parameters
 
 __all__ = ["NETWORK_CORNERS", "RandomNetwork", "random_network"]
 

@@ -11,7 +11,7 @@ from mubinn.build.targets import TARGETS
 from mubinn.build.tools import run_tool
 from mubinn.model.artifact import ModelFile
 from mubinn.model.spec import LstmSpec
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 
 
 def test_each_family_has_its_language():

@@ -11,7 +11,7 @@ from mubinn.hw import Lstm
 from mubinn.hw.cells import Fabric
 from mubinn.model.folding import SCALINGS, Folding, Schedule
 from mubinn.model.spec import LstmSpec
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 from numpy.random import default_rng
 
 TERNARY = ("ternary", "ternary", "levels", "ternary")

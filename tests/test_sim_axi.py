@@ -11,7 +11,7 @@ from mubinn.model.folding import Folding
 from mubinn.model.lstm import Model
 from mubinn.model.spec import LstmSpec
 from mubinn.sim.axi import random_windows, simulate_axi
-from mubinn.sim.random_case import random_parameters
+from mubinn.sim.random_parameters import random_parameters
 from numpy.random import default_rng
 from sim_cores import scratch
 
