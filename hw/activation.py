@@ -26,6 +26,8 @@ class Staircase(wiring.Component):
     table : mubinn.model.tables.Table
     scales : sequence of int
     offset : int
+    thresholds : list over levels of lists, or None
+        Registers that have them, if they are loaded.
 
     Members
     -------
@@ -33,10 +35,10 @@ class Staircase(wiring.Component):
     o : Out(stream of the code)
     """
 
-    def __init__(self, table, scales, offset=0, *, family="generic"):
+    def __init__(self, table, scales, offset=0, *, thresholds=None, family="generic"):
         self.table, self.choice_stages = table, int(family in PIPELINED)
         self.latency = len(scales) + self.choice_stages * (len(scales) - 1)
-        self.thresholds = gate_thresholds(table, scales, offset)
+        self.thresholds = gate_thresholds(table, scales, offset) if thresholds is None else thresholds
         super().__init__({"i": In(pulse(signed(table.input.bits))), "o": Out(pulse(unsigned(len(scales))))})
 
     def elaborate(self, platform):
@@ -79,7 +81,9 @@ def activation_of(gate, *, family="generic"):
     """The component that makes the code of a gate: Staircase, TernaryStaircase, or PiecewiseLinear, whose value is the code."""
     if gate.kind == "fixed":
         return PiecewiseLinear(gate.table, family=family)
-    return TernaryStaircase(gate) if gate.kind == "ternary" else Staircase(gate.table, gate.scales, gate.offset, family=family)
+    if gate.kind == "ternary":
+        return TernaryStaircase(gate)
+    return Staircase(gate.table, gate.scales, gate.offset, thresholds=gate.thresholds, family=family)
 
 
 def code_of(m, part, bits, *, name):

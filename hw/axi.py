@@ -6,7 +6,7 @@ from amaranth import Cat, ClockDomain, ClockSignal, Const, Instance, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .axi_lite import REGISTERS, AxiLiteRegisters, axi_lite_members
+from .axi_lite import LOAD_REGISTERS, REGISTERS, AxiLiteRegisters, axi_lite_members
 
 __all__ = ["AxiCore", "result_words", "sample_bytes"]
 
@@ -59,7 +59,7 @@ class AxiCore(wiring.Component):
                 f"core must have 1 context, not {core.schedule.folding.contexts}: a packet does not say whose it is"
             )
         self.name, self.spec, self.samples_per_beat = name, core.spec, samples_per_beat
-        self.payload = core.o.payload.shape()
+        self.payload, self.loads = core.o.payload.shape(), core.load_map is not None
         self.score_bits = core.head.score_bits if core.head is not None else 0
         stream = {"s_axis_tdata": In(8 * sample_bytes(self.spec) * samples_per_beat), "s_axis_tlast": In(1),
                   "s_axis_tvalid": In(1), "s_axis_tready": Out(1), "m_axis_tdata": Out(WORD), "m_axis_tlast": Out(1),
@@ -85,19 +85,23 @@ class AxiCore(wiring.Component):
             "sample_bytes": sample_bytes(self.spec),
             "result_words": result_words(self.spec, self.score_bits),
             "registers": self.constants,
-            "addresses": REGISTERS,
+            "addresses": REGISTERS | (LOAD_REGISTERS if self.loads else {}),
         }
 
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = ClockDomain(local=True)
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
-        m.submodules.registers = registers = AxiLiteRegisters(self.constants)
+        m.submodules.registers = registers = AxiLiteRegisters(self.constants, loads=self.loads)
         for name, member in axi_lite_members("").items():
             ours, theirs = getattr(self, f"s_axil{name}"), getattr(registers, f"axil{name}")
             m.d.comb += theirs.eq(ours) if member.flow == In else ours.eq(theirs)
         i_payload, o_payload = Signal(self.spec.x.bits + 1), Signal(self.payload)
         i_valid, i_ready, o_valid, o_ready = (Signal(name=name) for name in ("i_valid", "i_ready", "o_valid", "o_ready"))
+        loading = {}
+        if self.loads:
+            loading = {"i_load__payload": registers.load.p, "i_load__valid": registers.load.valid, "o_loaded": registers.loaded,
+                       "o_load__ready": registers.load.ready, "o_load_error": registers.load_error}  # fmt: skip
         m.submodules.core = Instance(
             self.name,
             i_clk=ClockSignal(),
@@ -108,6 +112,7 @@ class AxiCore(wiring.Component):
             o_o__payload=o_payload,
             o_o__valid=o_valid,
             i_o__ready=o_ready,
+            **loading,
         )
         in_window = self._samples(m, registers, i_payload, i_valid, i_ready)
         self._results(m, registers, o_payload, o_valid & ~registers.restart, o_ready)

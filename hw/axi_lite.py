@@ -1,10 +1,12 @@
 """Registers of a core on AXI4-Lite."""
 
 from amaranth import Cat, Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["REGISTERS", "AxiLiteRegisters", "Register", "axi_lite_members"]
+from .loader import LoadWord
+
+__all__ = ["LOAD_REGISTERS", "REGISTERS", "AxiLiteRegisters", "Register", "axi_lite_members"]
 
 ADDRESS_BITS = 6
 OKAY, SLVERR = 0, 2
@@ -26,6 +28,9 @@ REGISTERS = {
 }
 """Byte address of each register, 32 bits wide."""
 
+LOAD_REGISTERS = {"load_first": 0x34, "load": 0x38, "load_last": 0x3C}
+"""Of a core that loads parameters: a word written to one of these is a word of a transfer, its first, one in it, its last."""
+
 ID = int.from_bytes(b"MuBN", "big")
 
 
@@ -35,11 +40,14 @@ class Register:
     control: `hold`, samples wait; written 1, `reset` restarts the core and `clear` the counters. status: the core would take a
     sample; a result waits; a window has begun. errors, cleared by writing 1: a window was broken by a missing or misplaced
     `tlast`; a sample had to wait (`overrun`: a source that can't wait has lost one).
+
+    Of a core that loads parameters, status: it has some; a word of a transfer can be written, else it is refused with SLVERR.
+    errors: a transfer was wrong, and no right one came after it; writing does not clear that.
     """
 
     HOLD, RESET, CLEAR = 1, 2, 4
-    READY, RESULT, IN_WINDOW = 1, 2, 4
-    BROKEN, OVERRUN = 1, 2
+    READY, RESULT, IN_WINDOW, LOADED, LOAD_READY = 1, 2, 4, 8, 16
+    BROKEN, OVERRUN, LOAD = 1, 2, 4
 
 
 def axi_lite_members(prefix):
@@ -59,6 +67,8 @@ class AxiLiteRegisters(wiring.Component):
     Parameters
     ----------
     constants : {"version", "spec", "shape", "format": int}
+    loads : bool
+        Whether the core loads parameters.
 
     Members
     -------
@@ -67,12 +77,17 @@ class AxiLiteRegisters(wiring.Component):
     broken, overrun : In, a pulse each
     window : In, a pulse for every result
     hold, restart : Out, of the control; restart is a pulse
+    load : Out(stream of LoadWord); loaded, load_error : In, if the core loads any
     """
 
-    def __init__(self, constants):
-        self.constants = constants
+    def __init__(self, constants, *, loads=False):
+        self.constants, self.loads = constants, loads
+        self.addresses = REGISTERS | (LOAD_REGISTERS if loads else {})
+        more = {"load": Out(stream.Signature(LoadWord)), "loaded": In(1), "load_error": In(1)} if loads else {}
         inputs = ("ready", "result", "in_window", "broken", "overrun", "window")
-        super().__init__(axi_lite_members("axil") | {name: In(1) for name in inputs} | {"hold": Out(1), "restart": Out(1)})
+        super().__init__(
+            axi_lite_members("axil") | {name: In(1) for name in inputs} | {"hold": Out(1), "restart": Out(1)} | more
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -88,8 +103,12 @@ class AxiLiteRegisters(wiring.Component):
         m.d.sync += self.restart.eq(0)
         self._write(m, errors, clear)
         # The high half is that of the cycle in which the low half was read.
-        values = {"id": ID, **self.constants, "control": self.hold, "status": Cat(self.ready, self.result, self.in_window),
-                  "errors": errors, "cycles_low": counters["cycles"][:32], "cycles_high": high, "windows": counters["windows"],
+        status = [self.ready, self.result, self.in_window]
+        if self.loads:
+            status += [self.loaded, ~self.load.valid]
+        flags = Cat(errors, self.load_error) if self.loads else errors
+        values = {"id": ID, **self.constants, "control": self.hold, "status": Cat(*status), "errors": flags,
+                  "cycles_low": counters["cycles"][:32], "cycles_high": high, "windows": counters["windows"],
                   "broken": counters["broken"], "stalled": counters["stalled"]}  # fmt: skip
         m.d.comb += self.axil_arready.eq(~self.axil_rvalid)
         with m.If(self.axil_rvalid & self.axil_rready):
@@ -115,6 +134,9 @@ class AxiLiteRegisters(wiring.Component):
         with m.If(self.axil_bvalid & self.axil_bready):
             m.d.sync += self.axil_bvalid.eq(0)
         cleared = Signal(2)
+        if self.loads:
+            with m.If(self.load.ready):
+                m.d.sync += self.load.valid.eq(0)
         with m.If(have_address & have_word & ~self.axil_bvalid):
             m.d.sync += [have_address.eq(0), have_word.eq(0), self.axil_bvalid.eq(1), self.axil_bresp.eq(SLVERR)]
             with m.Switch(address):
@@ -128,4 +150,19 @@ class AxiLiteRegisters(wiring.Component):
                     m.d.sync += self.axil_bresp.eq(OKAY)
                     with m.If(strobes[0]):
                         m.d.comb += cleared.eq(word[:2])
+                if self.loads:
+                    for name, at in LOAD_REGISTERS.items():
+                        with m.Case(at >> 2):
+                            self._load(m, word, strobes, name)
         m.d.sync += errors.eq(errors & ~cleared | Cat(self.broken, self.overrun))
+
+    def _load(self, m, word, strobes, name):
+        """A word waits until the core takes it; meanwhile another is refused, and so is a part of one."""
+        with m.If(~self.load.valid & strobes.all()):
+            m.d.sync += [
+                self.axil_bresp.eq(OKAY),
+                self.load.valid.eq(1),
+                self.load.p.word.eq(word),
+                self.load.p.first.eq(name == "load_first"),
+                self.load.p.last.eq(name == "load_last"),
+            ]

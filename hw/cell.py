@@ -8,7 +8,7 @@ from mubinn.model.binarize import codebook
 from mubinn.model.spec import GATES
 
 from .cells import PIPELINED
-from .codes import decoded, gate_value
+from .codes import decoded, gate_value, is_loaded
 from .delay import Delay, handed_on
 from .encoder import Encoder
 from .layouts import gates, pulse
@@ -126,7 +126,7 @@ class Cell(wiring.Component):
         """i * g and half a unit of c, at the sum's binary point."""
         spec, i, g = self.spec, self.gates["i"], self.gates["g"]
         half = 1 << spec.cell_shift >> 1
-        if "fixed" in (i.kind, g.kind) or not _looked_up(i, g.bits):
+        if "fixed" in (i.kind, g.kind) or is_loaded(*g.scales) or not _looked_up(i, g.bits):
             g_now = gate_value(m, g_code, g, name="g_now")
             return product_by_gate(m, platform, i, i_code, g_now, name="i_times_g", shift=spec.ig_shift) + half
         m.submodules.ig = ig = XnorProduct(i.values, g.values, constant=half, shift=spec.ig_shift)
@@ -138,7 +138,7 @@ class Cell(wiring.Component):
     def _forget(self, m, platform, f_code, stored, first_now, first, *, ig_bits):
         """f * c at the sum's binary point, zero in a window's first step."""
         spec, f = self.spec, self.gates["f"]
-        if spec.cell_levels and f.kind != "fixed" and _looked_up(f, spec.cell_levels):
+        if spec.cell_levels and f.kind != "fixed" and not is_loaded(*self.cell_scales) and _looked_up(f, spec.cell_levels):
             m.submodules.fc = fc = XnorProduct(f.values, codebook(self.cell_scales), shift=spec.fc_shift)
             m.d.comb += [fc.i.p.a.eq(f_code), fc.i.p.b.eq(stored)]
             result = Signal.like(fc.o.payload, name="fc_later")
@@ -152,5 +152,7 @@ class Cell(wiring.Component):
 
 def _looked_up(gate, bits):
     """Whether a gate's product with another code is made of the codes alone. (Level gates have a multiplier of their own behind
-    long codes.)"""
+    long codes; what is loaded always has one.)"""
+    if is_loaded(*gate.scales):
+        return False
     return gate.kind == "levels" or gate.bits + bits <= LOOKUP_BITS

@@ -3,7 +3,7 @@
 from amaranth import Cat, Signal, signed
 from amaranth.lib import data
 
-from .codes import lookup, value_shape
+from .codes import is_loaded, lookup, value_shape
 
 __all__ = ["compared", "least_of"]
 
@@ -23,7 +23,7 @@ def compared(m, *, valid, value, thresholds, given=(), first=None, choice_stages
     ----------
     m : Module
     valid, value : Value
-    thresholds : list over levels of int sequences [2**(given bits + level)]
+    thresholds : list over levels of sequences [2**(given bits + level)], of int or of registers
     given : sequence of Value
         Low bits of the code.
     first : Value or None
@@ -41,7 +41,8 @@ def compared(m, *, valid, value, thresholds, given=(), first=None, choice_stages
     for level, entries in enumerate(thresholds):
         least = first
         if level or least is None:
-            least = least_of(m, code, entries, level=level) if len(code) else int(entries[0])
+            least = least_of(m, code, entries, level=level) if len(code) else entries[0]
+            least = least if is_loaded(least) else int(least)
         if level and choice_stages:
             now = {"value": value, "code": Cat(*code), "valid": valid, "least": least}
             chosen = Signal(data.StructLayout({key: field.shape() for key, field in now.items()}), name=f"chosen_{level}")

@@ -5,6 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from mubinn.model.fixed import signed_bits
 
+from .codes import is_loaded, most
+
 __all__ = ["Encoder"]
 
 
@@ -18,7 +20,7 @@ class Encoder(wiring.Component):
     ----------
     bits : int
         Width of the signed numbers, at least 2.
-    scales : sequence of int
+    scales : sequence of int or of registers
         One a level, not negative, at the numbers' binary point.
     registered : bool
         Whether the code stands in a register.
@@ -32,7 +34,7 @@ class Encoder(wiring.Component):
     def __init__(self, bits, scales, *, registered=True):
         if bits < 2:
             raise ValueError(f"bits must be at least 2, not {bits}")
-        self.bits, self.scales = bits, [int(s) for s in scales]
+        self.bits, self.scales = bits, [s if is_loaded(s) else int(s) for s in scales]
         self.latency = len(self.scales) - (not registered)
         super().__init__({"i": In(stream.Signature(signed(bits))), "o": Out(stream.Signature(unsigned(len(self.scales))))})
 
@@ -48,7 +50,8 @@ class Encoder(wiring.Component):
                 code = [*code, ~negative]
                 break
             # A number r >= 0 becomes r - scale, a negative one r + scale: the range the next sign is taken in.
-            low, high = min(-scale, low + scale), max(high - scale, scale - 1)
+            greatest, least = most(scale), 0 if is_loaded(scale) else scale
+            low, high = min(-greatest, low + least), max(high - least, greatest - 1)
             stage = data.StructLayout({"residual": signed(signed_bits(low, high)), "code": level + 1, "valid": 1})
             later = Signal(stage, name=f"level_{level}")
             with m.If(move):

@@ -10,12 +10,12 @@ from mubinn.model.binarize import codebook
 from mubinn.model.fixed import signed_bits
 
 from .cells import PIPELINED
-from .codes import lookup, value_shape
+from .codes import decoded_shape, lookup
 from .delay import handed_on
 from .greatest import Greatest
 from .layouts import Flags, pulse, result, tagged
 from .multiplier import registered_product
-from .rom import Rom
+from .ram import memory_of
 from .shift import is_shift
 
 __all__ = ["Head", "score_bits"]
@@ -48,6 +48,10 @@ class Head(wiring.Component):
         Streams whose steps come in turn, each with sums of its own.
     takes_codes : bool or None
         Whether h comes as its code; if None where all its scales are powers of two, as products are shifts then.
+    loaded_bits : int or None
+        Width of the sums where parameters are loaded.
+    banks : int
+        Of the memory then, else 0.
 
     Members
     -------
@@ -58,28 +62,32 @@ class Head(wiring.Component):
         The payload stays until the next window's.
     """
 
-    def __init__(self, parameters, *, mults=1, contexts=1, family="generic", takes_codes=None):
+    def __init__(self, parameters, *, mults=1, contexts=1, family="generic", takes_codes=None, loaded_bits=None, banks=0):
         self.parameters, self.mults, self.contexts = parameters, operator.index(mults), contexts
         spec = parameters.spec
         if not 1 <= self.mults <= spec.classes:
             raise ValueError(f"mults must be 1 to {spec.classes}, not {mults}")
         self.beats = -(-spec.classes // self.mults)
         self.takes_codes = is_shift(parameters.h_scales) if takes_codes is None else takes_codes
-        decoded = value_shape(codebook(parameters.h_scales))
+        decoded = decoded_shape(parameters.h_scales)
         self.h_shape, self.value_bits = unsigned(spec.hidden_levels) if self.takes_codes else decoded, decoded.width
-        self.score_bits = score_bits(parameters)
-        # A word has the classes of a beat, lowest first; a unit's beats follow each other.
-        beats = self._in_beats(parameters.head_weight.T)
-        self.words = [
-            sum(int(w) % (1 << spec.head_bits) << k * spec.head_bits for k, w in enumerate(word))
-            for word in beats.reshape(-1, self.mults)
-        ]
-        self.memory = Rom(self.words, self.mults * spec.head_bits, family=family, output_register=family in PIPELINED)
+        self.score_bits = loaded_bits or score_bits(parameters)
+        self.words = self.words_of(parameters)
+        settings = {"family": family, "output_register": family in PIPELINED}
+        self.memory = memory_of(self.words, self.mults * spec.head_bits, banks=banks, **settings)
         self.greatest = Greatest(spec.classes, signed(self.score_bits))
         self.latency = 4 + self.memory.latency + self.beats + self.greatest.latency
         more = {"context": In(range(contexts))} if contexts > 1 else {}
         unit = tagged(h=self.h_shape)
         super().__init__({"i": In(pulse(unit)), "o": Out(pulse(result(spec, self.score_bits, contexts))), **more})
+
+    def words_of(self, parameters):
+        """Weights as the memory has them: a word has the classes of a beat, lowest first; a unit's beats follow each other."""
+        bits = parameters.spec.head_bits
+        return [
+            sum(int(w) % (1 << bits) << k * bits for k, w in enumerate(word))
+            for word in self._in_beats(parameters.head_weight.T).reshape(-1, self.mults)
+        ]
 
     def _in_beats(self, of_classes):
         """int array [..., classes] -> [..., beats, mults], zeros behind the last class."""
@@ -140,13 +148,15 @@ class Head(wiring.Component):
 
     def _sums(self, m, platform, h, stages):
         """Sums of the classes, in their order in the cycle after a unit's last."""
-        memory = self.memory
+        memory, spec = self.memory, self.parameters.spec
         later = [h, *(Signal(self.h_shape, name=f"h_{n}", reset_less=True) for n in range(1, memory.latency + 1))]
         m.d.sync += handed_on(later)
         at, summed = stages[memory.latency + 1], stages[memory.latency + 3]
         weights = memory.data.as_signed() if self.mults == 1 else data.View(self._word(), memory.data)
         lanes = []
-        for n, biases in enumerate(self._in_beats(self.parameters.head_bias).T):
+        biases_of = self.parameters.head_bias
+        for n in range(self.mults):
+            biases = [biases_of[k] if k < spec.classes else 0 for k in range(n, self.beats * self.mults, self.mults)]
             weight = weights if self.mults == 1 else weights[n]
             term = self._term(m, platform, later[-1], weight, at, biases, name=f"_{n}" if n else "")
             # They go round, a beat a cycle; with a step's last unit behind those of all other contexts.

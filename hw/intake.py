@@ -25,6 +25,8 @@ class Intake(wiring.Component):
     spec : LstmSpec
     x_scales : sequence of int
     contexts : int
+    stops : bool
+        Whether it has the last three members, of one context.
 
     Members
     -------
@@ -39,13 +41,21 @@ class Intake(wiring.Component):
     bank : Out(1)
     store_bank : Out
         That step's bank of the operand store, which is `bank` where there is one context.
+    stop : In(1)
+        No window may begin.
+    between : Out(1)
+        The next sample begins a window.
+    begins : Out(1)
+        Pulse with that sample.
     """
 
-    def __init__(self, spec, x_scales, *, contexts=1):
-        self.spec, self.x_scales, self.contexts = spec, x_scales, contexts
+    def __init__(self, spec, x_scales, *, contexts=1, stops=False):
+        self.spec, self.x_scales, self.contexts, self.stops = spec, x_scales, contexts, stops
         banks = unsigned(contexts.bit_length())
         code = data.StructLayout({"code": unsigned(spec.input_levels), "bank": banks, "first": 1})
         more = {"store_bank": Out(banks)} if contexts > 1 else {}
+        if stops:
+            more |= {"stop": In(1), "between": Out(1), "begins": Out(1)}
         super().__init__(
             {
                 "i": In(stream.Signature(sample(spec))),
@@ -76,6 +86,8 @@ class Intake(wiring.Component):
         # A bank that samples are still on their way to is not free for the next step but one: `claimed` tells.
         claimed = Signal(2)
         free = ~claimed.bit_select(in_bank, 1)
+        if self.stops:
+            free &= ~(self.stop & self.between)
         m.d.comb += [
             encoder.i.valid.eq(self.i.valid & free),
             encoder.i.payload.eq(self.i.p.x),
@@ -87,6 +99,8 @@ class Intake(wiring.Component):
         ]
         firsts = self._of_contexts("first", 1, init=1)
         first = firsts[0]
+        if self.stops:
+            m.d.comb += [self.between.eq(first & (channel == 0)), self.begins.eq(taken & self.between)]
         into = self._counted(m, "into", taken & ends_step)
         with m.If(taken):
             m.d.sync += channel.eq(Mux(ends_step, 0, channel + 1))

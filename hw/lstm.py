@@ -4,14 +4,14 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
-from mubinn.model.binarize import codebook
 from mubinn.model.folding import Folding, Schedule
 from mubinn.model.timeline import Timeline
 
 from .activation import Activation
 from .cell import Cell
 from .cells import PIPELINED
-from .codes import decoded, value_shape
+from .codes import decoded, decoded_shape
+from .constants import LoadedConstants, widest
 from .delay import Delay
 from .dots import DotProducts
 from .encoder import Encoder
@@ -19,6 +19,8 @@ from .gru import GruGates, StateCode
 from .head import Head
 from .intake import Intake
 from .layouts import Flags, Place, sample, unit_output
+from .load_map import LoadMap
+from .loader import LoadWord
 from .output import OutputProduct, OutputStairs
 from .peephole import PeepholeGates, PeepholeOutput, peephole_rest
 from .preactivation import PreActivation
@@ -31,7 +33,7 @@ from .weights import WeightStore, weight_words
 __all__ = ["Lstm"]
 
 _PARTS = """intake store weights sequencer dots scale preactivation activation cell_state hidden_code tanh_c
-output_product h_encoder output head""".split()
+output_product h_encoder output head loader""".split()
 """Submodules in the order in which a step passes through them, of which a core has those that it needs."""
 
 
@@ -51,6 +53,8 @@ class Lstm(wiring.Component):
     family : str
         Whose cells the dot products and weights are made of: generic (plain logic), ice40, ecp5, gowin or xc7. Elaborated
         for a `Fabric` of that family they are instances, anywhere else what those do.
+    loaded_bits : {what: bits} or None
+        Where the folding loads all: room for the numbers of models, see `constants.widest`; None for these parameters' own.
     startup_cycles : int
         Cycles after reset in which nothing is accepted, 0 to 65535: iCE40 block RAM is not readable in the first
         microseconds after configuration.
@@ -61,27 +65,39 @@ class Lstm(wiring.Component):
     o : Out(stream). With a head, a beat a window: label, error, scores. Without, a beat a unit: h (format of the h scales),
         last (on the last unit of a window), error. `error` tells of a missing or misplaced `last`: that window's
         result is not defined.
+    load : In(stream of LoadWord), if the folding loads anything
+        Transfers of `load_map.words`, see `Loader`.
+    loaded, load_error : Out(1), then
+        Whether the core has parameters; and whether a transfer was wrong, with no right one after it.
     """
 
-    def __init__(self, parameters, folding=None, *, family="generic", startup_cycles=0):
+    def __init__(self, parameters, folding=None, *, family="generic", startup_cycles=0, loaded_bits=None):
         if not 0 <= startup_cycles < 1 << 16:
             raise ValueError(f"startup_cycles must be 0 to 65535, not {startup_cycles}")
         self.parameters, self.spec, self.startup_cycles = parameters, parameters.spec, startup_cycles
         self.family = family
         self.schedule = Schedule(parameters.spec, folding or Folding())
-        spec, p, schedule = self.spec, parameters, self.schedule
-        contexts = schedule.folding.contexts
-        self.intake = Intake(spec, p.x_scales, contexts=contexts)
+        spec, schedule = self.spec, self.schedule
+        contexts, loads = schedule.folding.contexts, schedule.folding.loads
+        p, self.constants, self.loaded_bits, banks = parameters, None, None, 0
+        if schedule.folding.weight_memory == "spram" and family != "ice40":
+            raise ValueError(f"family must be ice40 with weight_memory spram, not {family!r}")
+        if loads == "all":
+            self.loaded_bits, banks = loaded_bits or widest([parameters], schedule), schedule.folding.load_banks
+            p = self.constants = LoadedConstants(parameters, self.loaded_bits)
+        self.numbers = p
+        self.intake = Intake(spec, p.x_scales, contexts=contexts, stops=loads != "none")
         self.store = PlaneStore(schedule, family=family)
         self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes), family=family)
         self.dots = DotProducts(schedule, family=family)
-        self.scale = scale_of(p, schedule, family=family)
+        self.scale = scale_of(parameters, schedule, loaded_bits=self.loaded_bits, family=family)
         self.preactivation = PreActivation(
             schedule,
             self.scale.sum_shape,
             bias_codes=p.bias_codes,
             bias_scales=p.bias_scales,
             family=family,
+            banks=banks,
             rounds=spec.cell_kind != "peephole",
         )
         gate_formats = p.gates
@@ -91,7 +107,7 @@ class Lstm(wiring.Component):
             gate_formats = (p.gates[1], *p.gates[1:])  # 1 - z is of z's format
         elif spec.cell_kind == "peephole":
             bits = self.preactivation.added_bits
-            self.activation = PeepholeGates(p, bits, depth=spec.hidden_size * contexts, family=family)
+            self.activation = PeepholeGates(p, bits, depth=spec.hidden_size * contexts, banks=banks, family=family)
         else:
             self.activation = Activation(spec, p.gates, family=family)
         self.cell_state = Cell(spec, gate_formats=gate_formats, cell_scales=p.cell_scales, contexts=contexts, family=family)
@@ -109,13 +125,22 @@ class Lstm(wiring.Component):
             self.h_encoder = Encoder(spec.h_bits, p.h_scales, registered=False)
             self.output_parts = (self.tanh_c, self.output_product, self.h_encoder)
         head_mults = schedule.folding.head_mults
-        self.head = Head(p, mults=head_mults, contexts=contexts, family=family) if spec.classes else None
+        self.head = None
+        if spec.classes:
+            sums = self.loaded_bits and self.loaded_bits["scores"]
+            self.head = Head(p, mults=head_mults, contexts=contexts, family=family, loaded_bits=sums, banks=banks)
         self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
-        self.h_shape = value_shape(codebook(p.h_scales))
+        self.h_shape = decoded_shape(p.h_scales)
         self.context = Signal(range(contexts))  # of the h codes that come
         self.trace = self._trace_wires()
+        self.load_map = self.loader = None
+        members = {}
+        if loads != "none":
+            self.load_map = LoadMap(self)
+            self.loader = self.load_map.loader()
+            members = {"load": In(stream.Signature(LoadWord)), "loaded": Out(1), "load_error": Out(1)}
         payload = self.head.o.p.shape() if spec.classes else unit_output(len(Signal(self.h_shape)), contexts)
-        super().__init__({"i": In(stream.Signature(sample(spec))), "o": Out(stream.Signature(payload))})
+        super().__init__({"i": In(stream.Signature(sample(spec))), "o": Out(stream.Signature(payload)), **members})
 
     def timeline(self):
         """A Timeline of this core, at its first step."""
@@ -154,7 +179,7 @@ class Lstm(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        spec, p = self.spec, self.parameters
+        spec, p = self.spec, self.numbers
         for name in _PARTS:
             if getattr(self, name) is not None:
                 m.submodules[name] = getattr(self, name)
@@ -192,6 +217,8 @@ class Lstm(wiring.Component):
             self._result(m, h, flags)
         else:
             self._h_stream(m, h, flags, last_unit)
+        if self.loader is not None:
+            self._loading(m, last_unit & flags.last & self.h_code.valid)
         for wires, source in zip(self.trace.values(), self._traced(m).values(), strict=True):
             m.d.comb += [wire.eq(value) for wire, value in zip(wires, source, strict=True)]
         return m
@@ -211,7 +238,7 @@ class Lstm(wiring.Component):
             "gate_code": (self.activation.o.valid, self.activation.o.payload.as_value()),
             "c": (self.cell_state.o.valid, self.cell_state.o.payload),
         }
-        if self.hidden_code is None:
+        if not self.parameters.output_compares:  # else the golden trace is without them, though a core that loads has both
             streams["tanh_c"] = (self.tanh_c.o.valid, self.tanh_c.o.payload)
             streams["h_raw"] = (self.output_product.o.valid, self.output_product.o.payload)
         streams["h_code"] = (self.h_code.valid, self.h_code.payload)
@@ -284,6 +311,22 @@ class Lstm(wiring.Component):
         read = self._delayed(m, "beside_read", beside, self.weights.latency, read)
         m.d.comb += [dots.i.valid.eq(read.valid), dots.i.p.place.eq(read.place), dots.i.p.flags.eq(read.flags)]
 
+    def _loading(self, m, last_h):
+        """Loader to memories, and whether the core rests: windows that have begun but not ended."""
+        loader, intake, windows = self.loader, self.intake, Signal(range(self.buffer_units + 4))
+        ends = self.head.o.valid if self.spec.classes else last_h
+        m.d.sync += windows.eq(windows + intake.begins - ends)
+        for region, write in zip(self.load_map.regions, loader.writes, strict=True):
+            if region.ram is not None:
+                m.d.comb += [region.ram.write.eq(write), region.ram.bank.eq(loader.bank)]
+        m.d.comb += [
+            loader.rests.eq(intake.between & (windows == 0)),
+            intake.stop.eq(loader.stop),
+            self.loaded.eq(loader.loaded),
+            self.load_error.eq(loader.error),
+        ]
+        wiring.connect(m, wiring.flipped(self.load), loader.load)
+
     @property
     def h_code(self):
         """Stream of h's codes, a unit each."""
@@ -316,7 +359,7 @@ class Lstm(wiring.Component):
         if self.spec.cell_kind == "gru":
             m.d.comb += output.i.payload.eq(c.payload)
         else:
-            rest = peephole_rest(self.parameters, self.preactivation.added_bits)
+            rest = peephole_rest(self.numbers, self.preactivation.added_bits)
             beside = self._delayed(m, "beside_c", rest, self.cell_state.latency, self.activation.o.p.rest)
             m.d.comb += [output.i.p.c.eq(c.payload), output.i.p.rest.eq(beside)]
         return self._delayed(m, "flags_h", Flags, output.latency, flags)

@@ -123,6 +123,8 @@ class NetworkCore(wiring.Component):
         most = max(folding.contexts for own in foldings for folding in own)
         if most > 1:
             raise ValueError(f"foldings must have 1 context, not {most}: layers don't hand on whose a step is")
+        if any(folding.loads != "none" for own in foldings for folding in own):
+            raise ValueError("foldings must load nothing: a network has no transfer")
         self.layers = []
         for k, (layer, own) in enumerate(zip(network.layers, foldings, strict=True)):
             wait = 0 if k else startup_cycles

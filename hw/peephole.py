@@ -4,18 +4,17 @@ from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from mubinn.model.binarize import codebook
 
 from .activation import activation_of, code_of
 from .cells import PIPELINED
-from .codes import decoded, value_shape
+from .codes import decoded, decoded_shape
 from .delay import delayed, handed_on
 from .encoder import Encoder
 from .layouts import gates, pulse, tagged
 from .multiplier import registered_product
 from .output import OutputProduct
-from .preactivation import saturated
-from .rom import Rom
+from .preactivation import saturated, unit_words
+from .ram import memory_of
 from .table import PiecewiseLinear
 
 __all__ = ["PeepholeGates", "PeepholeOutput", "peephole_rest"]
@@ -23,7 +22,7 @@ __all__ = ["PeepholeGates", "PeepholeOutput", "peephole_rest"]
 
 def peephole_rest(parameters, sum_bits):
     """What a unit takes along to its output: the sum of o, and V of o and of tanh's argument."""
-    weights = {name: value_shape(codebook(parameters.peephole_scales[gate])) for name, gate in (("v_o", 3), ("v_c", 2))}
+    weights = {name: decoded_shape(parameters.peephole_scales[gate]) for name, gate in (("v_o", 3), ("v_c", 2))}
     return data.StructLayout({"sum_o": signed(sum_bits)} | weights)
 
 
@@ -45,6 +44,8 @@ class PeepholeGates(wiring.Component):
         Width of the sums, which have half a unit of z in them already.
     depth : int
         Units of all contexts.
+    banks : int
+        Of the memory of V, 0 where nothing is loaded into it.
     family : str
 
     Members
@@ -54,12 +55,11 @@ class PeepholeGates(wiring.Component):
     o : Out(stream of codes [4], each as wide as the widest, that of o 0; rest, see `peephole_rest`; z [3])
     """
 
-    def __init__(self, parameters, sum_bits, *, depth, family="generic"):
+    def __init__(self, parameters, sum_bits, *, depth, banks=0, family="generic"):
         self.parameters, self.spec, self.depth = parameters, parameters.spec, depth
         spec, levels = self.spec, self.spec.peephole_levels
-        codes = parameters.peephole_codes.reshape(4, spec.hidden_size)
-        self.words = [sum(int(codes[g, u]) << g * levels for g in range(4)) for u in range(spec.hidden_size)]
-        self.memory = Rom(self.words, 4 * levels, family=family, output_register=family in PIPELINED)
+        self.words = unit_words(parameters.peephole_codes, levels)
+        self.memory = memory_of(self.words, 4 * levels, family=family, output_register=family in PIPELINED, banks=banks)
         self.parts = [activation_of(gate, family=family) for gate in parameters.gates[:3]]
         self.z_latency = self.memory.latency + 4
         self.activation_latency = max(part.latency for part in self.parts)

@@ -4,15 +4,14 @@ import numpy as np
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from mubinn.model.binarize import codebook
 
 from .cells import PIPELINED
-from .codes import decoded
+from .codes import decoded, most
 from .delay import handed_on
 from .layouts import Flags, gates, pulse, tagged
-from .rom import Rom
+from .ram import memory_of
 
-__all__ = ["PreActivation", "saturated"]
+__all__ = ["PreActivation", "saturated", "unit_words"]
 
 
 def saturated(value, bits):
@@ -23,6 +22,11 @@ def saturated(value, bits):
     high = (1 << bits - 1) - 1
     clipped = Mux(sign, ~high, high)
     return Mux(above.all() | ~above.any(), value[:bits].as_signed(), clipped)
+
+
+def unit_words(codes, levels):
+    """Words of the codes [4 * units] of a unit's four gates each."""
+    return [sum(int(code) << gate * levels for gate, code in enumerate(of_unit)) for of_unit in np.reshape(codes, (4, -1)).T]
 
 
 class PreActivation(wiring.Component):
@@ -41,6 +45,8 @@ class PreActivation(wiring.Component):
     bias_scales : int array [4, bias_levels]
     family : str
         Whose block RAM holds the biases.
+    banks : int
+        Of the memory, 0 where nothing is loaded into it.
     rounds : bool
         Whether z leaves; else the sums do, with half a unit of z in them already, a cycle sooner.
 
@@ -50,13 +56,12 @@ class PreActivation(wiring.Component):
     o : Out(stream of z [4] in the format spec.z, or sums [4], flags)
     """
 
-    def __init__(self, schedule, sum_shape, *, bias_codes, bias_scales, family="generic", rounds=True):
+    def __init__(self, schedule, sum_shape, *, bias_codes, bias_scales, family="generic", banks=0, rounds=True):
         self.schedule, self.bias_scales, self.rounds = schedule, bias_scales, rounds
         spec, rows = schedule.spec, schedule.folding.rows
-        codes = np.asarray(bias_codes).reshape(4, spec.hidden_size)
-        # The codes of a unit's four gates are one word.
-        self.words = [sum(int(codes[g, u]) << g * spec.bias_levels for g in range(4)) for u in range(spec.hidden_size)]
-        self.memory = Rom(self.words, 4 * spec.bias_levels, family=family, output_register=family in PIPELINED)
+        self.words = unit_words(bias_codes, spec.bias_levels)
+        settings = {"family": family, "output_register": family in PIPELINED}
+        self.memory = memory_of(self.words, 4 * spec.bias_levels, banks=banks, **settings)
         self.latency = 1 + rounds + self.memory.latency
         self.sum_shape = sum_shape
         self.added_bits = max(self._added_shape(gate).width for gate in range(4))
@@ -71,8 +76,11 @@ class PreActivation(wiring.Component):
 
     def _added_shape(self, gate):
         """Of a sum with its bias."""
-        top = int(np.abs(codebook(self.bias_scales[gate] << self.schedule.spec.bias_shift, self.half)).max())
+        top = sum(most(scale) for scale in self._scales(gate)) + self.half
         return signed(max(self.sum_shape.width, top.bit_length() + 1) + 1)
+
+    def _scales(self, gate):
+        return [scale << self.schedule.spec.bias_shift for scale in self.bias_scales[gate]]
 
     def elaborate(self, platform):
         m = Module()
@@ -111,9 +119,8 @@ class PreActivation(wiring.Component):
             # The front unit waits for its bias where that comes a cycle later.
             front = [held[gate], *(Signal(self.sum_shape, name=f"front_{gate}_{k}") for k in range(1, self.memory.latency))]
             m.d.sync += handed_on(front)
-            scales = self.bias_scales[gate] << spec.bias_shift
             code = memory.data.word_select(gate, spec.bias_levels)
-            value = decoded(m, code, scales, self.half, name=f"bias_{gate}")
+            value = decoded(m, code, self._scales(gate), self.half, name=f"bias_{gate}")
             added = Signal(self._added_shape(gate), name=f"added_{gate}")
             m.d.sync += added.eq(front[-1] + value)
             if self.rounds:

@@ -61,11 +61,11 @@ class Scale(ScaleTurns):
     gammas : Gammas
     """
 
-    def __init__(self, schedule, gammas, *, family="generic"):
+    def __init__(self, schedule, gammas, *, sum_bits=None, family="generic"):
         self.gammas = gammas
         spec = schedule.spec
         operands = {part: ((2, n), n) for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
-        super().__init__(schedule, sum_bits=gammas.sum_bits(spec), operands=operands, family=family)
+        super().__init__(schedule, sum_bits=sum_bits or gammas.sum_bits(spec), operands=operands, family=family)
         # The choice of a count ends in a register of its own, and so do both operands: the way into the block is long.
         self.front_stages = int(family in PIPELINED)
         self.stages = 2 + 2 * self.front_stages
@@ -91,7 +91,7 @@ class Scale(ScaleTurns):
 
     def _product(self, m, platform, slot, lane, agreeing, index, *, is_h, masked):
         """Registers for the operands and the product are what a DSP block has inside."""
-        spec, name = self.schedule.spec, f"{slot}_{lane}"
+        name = f"{slot}_{lane}"
         gammas = {"x": self.gammas.x, "h": self.gammas.h}
         constants = self._constants(slot, lane, lambda part, row, plane, level: gammas[part][row % 4, plane, level])
         shifts = self.gammas.shifts
@@ -99,11 +99,16 @@ class Scale(ScaleTurns):
             gamma, distinct = chosen_shift(m, index, constants, name=f"shift_{name}")
         else:
             gamma = lookup(m, index, constants, name=f"gamma_{name}")
-        # 2 * count - n: the agreeing pairs less the disagreeing ones. Zeros are left out only where n is even.
-        most = {part: n << 1 + self.operand_shift[part] >> 1 for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
-        dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
-        m.d.comb += dot.eq(Mux(masked, 0, agreeing) - Mux(masked, 0, Mux(is_h, most["h"], most["x"])))
+        dot = self._dot(m, slot, lane, agreeing, is_h=is_h, masked=masked)
         operands = [self._front(m, value, f"{what}_{name}") for what, value in (("dot", dot), ("gamma", gamma))]
         if shifts:
             return shifted(m, *operands, distinct, name=f"scaled_{name}")
         return registered_product(m, platform, *operands, name=f"scaled_{name}", joins=self.sum_shape.width - self.common)
+
+    def _dot(self, m, slot, lane, agreeing, *, is_h, masked):
+        """2 * count - n: the agreeing pairs less the disagreeing ones. Zeros are left out only where n is even."""
+        spec, name = self.schedule.spec, f"{slot}_{lane}"
+        most = {part: n << 1 + self.operand_shift[part] >> 1 for part, n in (("x", spec.input_size), ("h", spec.hidden_size))}
+        dot = Signal(signed(signed_bits(-max(most.values()), max(most.values()))), name=f"dot_{name}")
+        m.d.comb += dot.eq(Mux(masked, 0, agreeing) - Mux(masked, 0, Mux(is_h, most["h"], most["x"])))
+        return dot

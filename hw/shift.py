@@ -2,14 +2,15 @@
 
 from amaranth import Signal, signed
 
-from .codes import lookup
+from .codes import is_loaded, lookup
 
 __all__ = ["chosen_shift", "is_shift", "shifted"]
 
 
 def is_shift(values):
-    """Whether every one of some integers is a power of two or 0."""
-    return all(int(v) >= 0 and int(v) & int(v) - 1 == 0 for v in values)
+    """Whether every one of some numbers is a power of two or 0, and stays it."""
+    values = list(values)
+    return not is_loaded(*values) and all(int(v) >= 0 and int(v) & int(v) - 1 == 0 for v in values)
 
 
 def chosen_shift(m, index, constants, *, name):

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from .cells import PIPELINED
 from .delay import Delay
+from .ram import Ram
 from .rom import Rom
 
 __all__ = ["WeightStore", "weight_words"]
@@ -41,7 +42,7 @@ def weight_words(schedule, wx_codes, wh_codes):
 
 
 class WeightStore(wiring.Component):
-    """Weights in an initialised memory. Data follows the address by `latency` cycles.
+    """Weights in an initialised memory, or one that is loaded. Data follows the address by `latency` cycles.
 
     Parameters
     ----------
@@ -62,7 +63,12 @@ class WeightStore(wiring.Component):
         folding = schedule.folding
         self.words = words
         self.layout = data.ArrayLayout(unsigned(folding.lanes), folding.rows * 4 * folding.weight_planes)
-        self.rom = Rom(words, self.layout.size, family=family, output_register=family in PIPELINED)
+        settings = {"family": family, "output_register": family in PIPELINED}
+        if folding.loads == "none":
+            self.rom = Rom(words, self.layout.size, **settings)
+        else:
+            spram = folding.weight_memory == "spram"
+            self.rom = Ram(words, self.layout.size, banks=folding.load_banks, spram=spram, **settings)
         self.way = int(family in PIPELINED)
         super().__init__({"address": In(range(max(2, len(words)))), "weights": Out(self.layout)})
 

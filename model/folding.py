@@ -1,13 +1,13 @@
 """How much of an LSTM is computed at once. The results never depend on it, only area and cycles do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import index
 
 from .spec import LstmSpec, SpecError
 from .timeline import Timeline
 
-__all__ = ["SCALINGS", "Folding", "Part", "Schedule"]
+__all__ = ["LOADS", "SCALINGS", "Folding", "Part", "Schedule"]
 
 _RANGES = {
     "rows": (1, 512),
@@ -17,10 +17,18 @@ _RANGES = {
     "head_mults": (1, 64),
     "ahead": (0, 64),
     "contexts": (1, 16),
+    "load_banks": (1, 2),
 }
 
 SCALINGS = ("gamma", "factored")
 """Products of counts with alpha_i * beta_j; or of sums over the activation planes, the alphas applied, with beta_j."""
+
+LOADS = ("none", "weights", "all")
+"""What a core can load while it runs."""
+
+WEIGHT_MEMORIES = ("block", "spram")
+SPRAM_ROWS, SPRAM_BITS = 1 << 14, 64
+"""Of the single-ported RAM of iCE40 UltraPlus, its four blocks side by side."""
 
 WIDEST_WORD = 1 << 15
 """Amaranth's netlists have no cells of 65,536 bits, and no chip a memory of half as many."""
@@ -47,6 +55,14 @@ class Folding:
     scaling : str
         gamma: a product for every activation and weight plane; factored: one for every weight plane, behind look-ups that
         apply the activation scales.
+    loads : str
+        What can be loaded while the core runs: none; weights, the codes of Wx and Wh alone; or all parameters, whose scales and
+        thresholds are in registers and memories then. With all `scaling` is gamma.
+    weight_memory : str
+        block: initialised block RAM. spram: the single-ported RAM of iCE40 UltraPlus, which has no contents before the weights
+        are loaded.
+    load_banks : int
+        2: parameters go into memories and registers of their own while the core computes with others. 1: meanwhile it rests.
     contexts : int
         Streams that share the weights, 1 to 16: their steps come in turn, one of each, and each keeps a state of its own. A
         step then waits for h of `contexts` steps before, which two already make a wait that hardly ever comes.
@@ -60,10 +76,17 @@ class Folding:
     scaling: str = "gamma"
     head_mults: int = 1
     contexts: int = 1
+    loads: str = "none"
+    weight_memory: str = "block"
+    load_banks: int = 1
 
     def __post_init__(self):
         if self.scaling not in SCALINGS:
             raise SpecError(f"scaling must be {' or '.join(SCALINGS)}, not {self.scaling!r}")
+        for name, allowed in (("loads", LOADS), ("weight_memory", WEIGHT_MEMORIES)):
+            if getattr(self, name) not in allowed:
+                listed = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+                raise SpecError(f"{name} must be {listed}, not {getattr(self, name)!r}")
         for name, (low, high) in _RANGES.items():
             try:
                 value = index(getattr(self, name))
@@ -72,6 +95,14 @@ class Folding:
             object.__setattr__(self, name, value)
             if not low <= value <= high:
                 raise SpecError(f"{name} must be {low} to {high}, not {value}")
+        if self.loads == "none" and self.load_banks > 1:
+            raise SpecError(f"load_banks must be 1, not {self.load_banks}, with nothing to load")
+        if self.loads != "none" and self.contexts > 1:
+            raise SpecError(f"contexts must be 1, not {self.contexts}, with loads {self.loads}: no window of all ends at once")
+        if self.loads == "all" and self.scaling != "gamma":
+            raise SpecError(f"scaling must be gamma, not {self.scaling}, with loads all")
+        if self.weight_memory == "spram" and (self.loads == "none" or self.load_banks > 1):
+            raise SpecError("loads must be weights or all, and load_banks 1, with weight_memory spram")
 
     def checked(self, spec):
         """Self, or SpecError where the folding is larger than the LSTM."""
@@ -87,6 +118,13 @@ class Folding:
         if word > WIDEST_WORD:
             rule = f"4 * rows * lanes * weight_planes must be at most {WIDEST_WORD}"
             raise SpecError(f"{rule}, the bits of a weight word, not {word}")
+        if self.weight_memory == "spram":
+            if word > SPRAM_BITS:
+                raise SpecError(f"4 * rows * lanes * weight_planes must be at most {SPRAM_BITS} in spram, not {word}")
+            schedule = Schedule(spec, replace(self, weight_memory="block"))
+            rows = schedule.groups * schedule.passes * schedule.words
+            if rows > SPRAM_ROWS:
+                raise SpecError(f"weight words must be at most {SPRAM_ROWS} in spram, not {rows}: more lanes or rows")
         return self
 
 

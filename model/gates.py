@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from .binarize import codebook, encode
-from .tables import Table
+from .tables import Table, gate_thresholds
 
 __all__ = ["GATE_KINDS", "Gate", "gate_bits", "gate_formats"]
 
@@ -68,6 +68,11 @@ class Gate:
         if self.kind == "ternary":
             return sum((np.arange(len(values)) >= t - self.table.input.low).astype(np.uint8) for t in self.ternary_thresholds)
         return (values & (1 << self.bits) - 1).astype(np.uint8 if self.bits <= 8 else np.uint16)
+
+    @cached_property
+    def thresholds(self):
+        """Least inputs that set a bit of a code of levels, see `mubinn.model.tables.gate_thresholds`."""
+        return gate_thresholds(self.table, self.scales, self.offset)
 
     @cached_property
     def ternary_thresholds(self):
