@@ -14,7 +14,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp, AxiStreamBus, AxiStreamSink, AxiStreamSource
-from mubinn.hw.axi_lite import ID, REGISTERS, Register
+from mubinn.hw.axi_lite import ID, LOAD_REGISTERS, REGISTERS, Register
 
 from .axi_frames import frames_of, same
 from .vectors import read_case
@@ -71,6 +71,8 @@ class _Bench:
         rng = np.random.default_rng(self.settings["seed"])
         await self._reset()
         await self._identity()
+        if "load" in self.manifest:
+            await self._loads()
         for number, case in enumerate(cases):
             frames = frames_of(case, self.manifest, rng=rng)
             kind = self.settings["episodes"][number % len(self.settings["episodes"])]
@@ -91,11 +93,32 @@ class _Bench:
             got = await self._read(name)
             if got != want:
                 self.differs(f"register {name}: got {got:#x}, want {want:#x}")
-        for address in (max(REGISTERS.values()) + 4, 0x3C):
+        for address in sorted({max(REGISTERS.values()) + 4, 0x3C} - set(axi["addresses"].values())):
             if (await self.registers.read(address, 4)).resp != AxiResp.SLVERR:
                 self.differs(f"address {address:#x}: a read must answer SLVERR")
             if (await self.registers.write(address, b"\0\0\0\0")).resp != AxiResp.SLVERR:
                 self.differs(f"address {address:#x}: a write must answer SLVERR")
+
+    async def _loads(self):
+        """A transfer that is cut, one with a wrong bit, and a right one."""
+        text = Path(self.settings["folder"]) / self.manifest["vectors"]["folder"] / "load.hex"
+        words = [int(line, 16) for line in text.read_text().split()]
+        at = self.random.randrange(1, len(words) - 1)
+        flipped = [word ^ (k == at) << self.random.randrange(32) for k, word in enumerate(words)]
+        for what, sent, wrong in (("cut", words[: at + 1], True), ("flipped", flipped, True), ("right", words, False)):
+            for number, word in enumerate(sent):
+                await self._until(Register.LOAD_READY)
+                name = "load_first" if number == 0 else "load_last" if number == len(sent) - 1 else "load"
+                await self.registers.write_dword(LOAD_REGISTERS[name], word)
+            await ClockCycles(self.dut.aclk, 16)
+            if bool(await self._read("errors") & Register.LOAD) != wrong:
+                self.differs(f"transfer, {what}: error {not wrong}")
+            if bool(await self._read("status") & Register.LOADED) == (wrong and self.manifest["folding"]["load_banks"] == 1):
+                self.differs(f"transfer, {what}: loaded {wrong}")
+
+    async def _until(self, bit):
+        while not await self._read("status") & bit:
+            pass
 
     async def _read(self, name):
         return await self.registers.read_dword(REGISTERS[name])

@@ -28,7 +28,7 @@ async def core_equals_golden(dut):
     manifest = json.loads((Path(settings["folder"]) / "manifest.json").read_text())
     case = first_windows(read_case(settings["vectors"], manifest), settings["windows"])
     started = time.monotonic()
-    run = _Run(dut, manifest, case, stall=settings["stall"], seed=settings["seed"])
+    run = _Run(dut, manifest, case, Path(settings["vectors"]), stall=settings["stall"], seed=settings["seed"])
     await run.drive()
     result = run.collector.compared(
         simulator=settings["simulator"], accepted=run.accepted, cycles=run.cycles, seconds=time.monotonic() - started
@@ -40,8 +40,8 @@ async def core_equals_golden(dut):
 class _Run:
     """Source, sink and monitor of one run; all sample at the rising edge, and what they drive follows it."""
 
-    def __init__(self, dut, manifest, case, *, stall, seed):
-        self.dut, self.manifest, self.stall = dut, manifest, stall
+    def __init__(self, dut, manifest, case, vectors, *, stall, seed):
+        self.dut, self.manifest, self.vectors, self.stall = dut, manifest, vectors, stall
         self.random = random.Random(seed)
         self.words, self.collector = sample_words(case, manifest), Collector(case, manifest)
         self.taps = [(tap["name"], getattr(dut, tap["valid"]), getattr(dut, tap["value"])) for tap in manifest["taps"]]
@@ -49,6 +49,9 @@ class _Run:
         busy = manifest["ideal_cycles_per_step"] + manifest["latency_cycles"] + spec["input_size"] + spec["hidden_size"]
         self.quiet = 2 * busy + 64
         self.patience = int((8 * self.quiet + manifest["startup_cycles"] + 1000) / (1 - stall))
+        self.load = manifest.get("load")
+        if self.load:
+            self.patience += 8 * self.load["words"]
         self.accepted = self.cycles = 0
 
     async def drive(self):
@@ -57,11 +60,16 @@ class _Run:
         dut.i__valid.value = 0
         dut.i__payload.value = 0
         dut.o__ready.value = 0
+        if self.load:
+            dut.load__valid.value = 0
+            dut.load__payload.value = 0
         Clock(dut.clk, 10, unit="ns").start()
         for _ in range(3):
             await RisingEdge(dut.clk)
         dut.rst.value = 0
         await RisingEdge(dut.clk)
+        if self.load:
+            cocotb.start_soon(self._load())
         last_event = sent = 0
         valid = ready = False
         waiting = None
@@ -94,6 +102,17 @@ class _Run:
             dut.o__ready.value = int(ready)
             if event:
                 last_event = self.cycles
+
+    async def _load(self):
+        """The parameters of the folder's model, which the core may have already."""
+        dut, lines = self.dut, (self.vectors / "load.hex").read_text().split()
+        for number, line in enumerate(lines):
+            dut.load__payload.value = int(line, 16) | (number == 0) << 32 | (number == len(lines) - 1) << 33
+            dut.load__valid.value = 1
+            await RisingEdge(dut.clk)
+            while not int(dut.load__ready.value):
+                await RisingEdge(dut.clk)
+        dut.load__valid.value = 0
 
     def _complete(self):
         return self.accepted == len(self.words) and self.collector.seen >= self.collector.expected

@@ -75,3 +75,26 @@ module SB_RAM40_4K #(
         end
     wire unused = &{1'b0, WADDR, MASK, WDATA, WRITE_MODE != 0};
 endmodule
+
+
+// Single-ported RAM of the UltraPlus: 16384 words of 16 bits, of which a write may leave out some nibbles.
+module SB_SPRAM256KA (
+    input wire [13:0] ADDRESS,
+    input wire [15:0] DATAIN,
+    input wire [3:0] MASKWREN,
+    input wire WREN, CHIPSELECT, CLOCK, STANDBY, SLEEP, POWEROFF,
+    output reg [15:0] DATAOUT
+);
+    reg [15:0] rows [0:16383];
+    integer k;
+    always @(posedge CLOCK)
+        if (POWEROFF && !SLEEP && !STANDBY && CHIPSELECT) begin
+            if (WREN) begin
+                for (k = 0; k < 4; k = k + 1)
+                    if (MASKWREN[k])
+                        rows[ADDRESS][4 * k +: 4] <= DATAIN[4 * k +: 4];
+                DATAOUT <= 16'bx;
+            end else
+                DATAOUT <= rows[ADDRESS];
+        end
+endmodule

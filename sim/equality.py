@@ -12,12 +12,17 @@ from .network_case import network_case
 from .pysim import run_amaranth
 from .random_case import random_case
 from .random_network import random_network
+from .random_reload import random_reload
+from .reload import run_reload
 from .vectors import write_case
 
-__all__ = ["NETWORKS", "Verdict", "chosen_simulator", "run_network_seed", "run_seed"]
+__all__ = ["NETWORKS", "RELOAD", "Verdict", "chosen_simulator", "run_network_seed", "run_reload_seed", "run_seed"]
 
 NETWORKS = ("network", "network-verilog")
 """In place of a simulator: the network of the seed, in Amaranth's simulator, or its Verilog in Icarus."""
+
+RELOAD = "reload"
+"""In place of a simulator: the seed's models one after another into one core, in Amaranth's simulator."""
 
 _AMARANTH_COST = 6.5e6
 """Above this cost Amaranth's simulator needs longer than Verilator to compile and run: 3 to 4 seconds of a core."""
@@ -150,4 +155,22 @@ def run_network_seed(seed, *, simulator, folder, manifest, cache):
         features=case.features,
         differences=found.differences,
         seconds=time.monotonic() - started,
+    )
+
+
+def run_reload_seed(seed):
+    """Load the models of a seed, right and broken, into its core while windows go through it."""
+    case = random_reload(seed)
+    found = run_reload(case.core(), case.models, seed=seed, **case.stalls)
+    return Verdict(
+        seed=seed,
+        simulator=RELOAD,
+        what=case.features[1],
+        steps=found.steps,
+        records=found.records,
+        cycles=found.cycles,
+        mismatches=found.mismatches,
+        features=case.features,
+        differences=found.differences,
+        seconds=found.seconds,
     )

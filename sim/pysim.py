@@ -9,8 +9,9 @@ from amaranth.sim import Simulator
 
 from .collector import Collector, sample_words
 from .signals import describe_streams
+from .transfers import right
 
-__all__ = ["run_amaranth"]
+__all__ = ["load_own", "run_amaranth"]
 
 _TAKEN, _RESULT, _WAITS = 1, 2, 4
 
@@ -44,10 +45,25 @@ def run_amaranth(core, case, *, stall_in=0.0, stall_out=0.0, seed=1, reset_at=No
     simulator = Simulator(bench)
     simulator.add_clock(1e-8)
     simulator.add_testbench(run.drive)
+    if core.loader is not None and not core.loader.starts_loaded:
+        simulator.add_testbench(load_own(core), background=True)
     simulator.run()
     return run.collector.compared(
         simulator="amaranth", accepted=run.accepted, cycles=run.cycles, seconds=time.monotonic() - started
     )
+
+
+def load_own(core):
+    """Process that gives a core its own parameters, where it has none from the start."""
+
+    async def process(ctx):
+        for word, first, last in right(core.load_map.words(core.parameters), 0).beats:
+            ctx.set(core.load.payload.as_value(), word | first << 32 | last << 33)
+            ctx.set(core.load.valid, 1)
+            await ctx.tick().until(core.load.ready)
+        ctx.set(core.load.valid, 0)
+
+    return process
 
 
 class _Run:
@@ -64,6 +80,8 @@ class _Run:
         self.quiet = 2 * (busy + self.core.latency) + 64
         stalls = 1 / (1 - max(stall_in, stall_out))
         self.patience = int((8 * self.quiet + self.core.startup_cycles + 1000) * stalls)
+        if self.core.load_map is not None:
+            self.patience += 8 * self.core.load_map.word_count
         self._start()
 
     def _start(self):

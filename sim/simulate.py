@@ -17,7 +17,7 @@ from mubinn.model.folding import Folding
 from .bench import build_bench, run_bench
 from .case import first_windows, make_case
 from .pysim import run_amaranth
-from .vectors import read_case, write_case
+from .vectors import LOAD_FILE, read_case, write_case
 
 __all__ = ["SIMULATORS", "Simulation", "simulate", "together"]
 
@@ -110,7 +110,8 @@ def simulate(folder, windows=None, *, simulator="verilator", cache=CACHE, limit=
     else:
         x, y = model_file.quantize_input(windows.x[:limit]), windows.y[:limit]
         size = min(CHUNK[simulator], -(-len(x) // jobs))
-        chunks = _in_chunks(one, manifest, model, x, cache=cache, size=size, seed=seed, jobs=jobs, progress=progress)
+        load = folder / manifest["vectors"]["folder"] / LOAD_FILE
+        chunks = _in_chunks(one, manifest, model, x, load=load, cache=cache, size=size, seed=seed, jobs=jobs, progress=progress)
     return together(chunks, y, simulator, manifest, time.monotonic() - started)
 
 
@@ -124,6 +125,7 @@ def _one(manifest, model, command, simulator, stall, seed, vectors, limit=None, 
             Folding(**manifest["folding"]),
             family=manifest["family"],
             startup_cycles=manifest["startup_cycles"],
+            loaded_bits=manifest.get("load", {}).get("bits"),
         )
         result = run_amaranth(core, case, **stalls)
         return result, case.expected.get("label") if result.ok else None
@@ -133,7 +135,7 @@ def _one(manifest, model, command, simulator, stall, seed, vectors, limit=None, 
         return result, _labels(results.read(), manifest)
 
 
-def _in_chunks(one, manifest, model, x, *, cache, size, seed, jobs, progress):
+def _in_chunks(one, manifest, model, x, *, load, cache, size, seed, jobs, progress):
     starts, done, found = range(0, len(x), size), 0, {}
 
     def chunk(number, first):
@@ -141,6 +143,8 @@ def _in_chunks(one, manifest, model, x, *, cache, size, seed, jobs, progress):
         scratch = Path(tempfile.mkdtemp(prefix=".vectors-", dir=cache))
         try:
             write_case(scratch, manifest, case)
+            if load.is_file():
+                shutil.copy(load, scratch)
             return one(seed + number, scratch, first=first, case=case)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -3,6 +3,7 @@
 import numpy as np
 from amaranth.sim import Simulator
 
+from .pysim import load_own
 from .tools import SimulatorError
 
 __all__ = ["step_cycles"]
@@ -45,5 +46,7 @@ def step_cycles(core, steps, *, seed=1, progress=lambda done: None):
     simulator = Simulator(core)
     simulator.add_clock(1e-8)
     simulator.add_testbench(bench)
+    if core.loader is not None and not core.loader.starts_loaded:
+        simulator.add_testbench(load_own(core), background=True)
     simulator.run()
     return np.diff(ends).tolist()

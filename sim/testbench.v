@@ -9,7 +9,7 @@
 //
 // Append to either: +vectors=DIR  +windows=N (only the first N)  +stall_in=PERCENT +stall_out=PERCENT (0 to 95; 0 is full
 //   speed)  +seed=N  +reset_at=CYCLE (reset there and start again; -1: never)  +results=FILE (write what came out)
-//   +first=N (number of window 0)
+//   +first=N (number of window 0)@LOAD_OPTION@
 // The last line is `MUBINN_TB ... PASS` or `... FAIL`. -DMUBINN_VCD writes tb.vcd.
 `default_nettype none
 
@@ -33,11 +33,11 @@ module @TOP@_tb;
   wire [@O_BITS@-1:0] o_payload;
   reg [@O_BITS@-1:0] o_waiting = 0;
   reg o_waits = 0;
-
+@LOAD@
   @TOP@ dut (
     .clk(clk), .rst(rst),
     .i__valid(i_valid), .i__ready(i_ready), .i__payload(i_payload),
-    .o__valid(o_valid), .o__ready(o_ready), .o__payload(o_payload)
+    .o__valid(o_valid), .o__ready(o_ready), .o__payload(o_payload)@LOAD_PORTS@
   );
 
   // The case ----------------------------------------------------------------------------------------------------------

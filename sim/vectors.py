@@ -2,6 +2,7 @@
 
 windows.txt     steps, samples and results of each window, in decimal
 i.hex           payloads of the input stream
+load.hex        words of a transfer of parameters, of a core that loads any
 NAME.hex        records of a signal of the golden trace, or of a field of the results
 
 Fields lie LSB first as in the payload. A word that must be compared has a 0 above its most significant bit, one whose
@@ -16,18 +17,22 @@ import numpy as np
 from .case import Case
 from .testbench import checks
 
-__all__ = ["pack", "read_case", "unpack", "write_case", "write_vectors"]
+__all__ = ["LOAD_FILE", "pack", "read_case", "unpack", "write_case", "write_vectors"]
+
+LOAD_FILE = "load.hex"
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 _VALUES = np.zeros(256, dtype=np.uint8)
 _VALUES[_DIGITS] = np.arange(16)
 
 
-def write_vectors(folder, manifest, case: Case):
-    """Write a case into the new `folder`. Returns what the manifest says of it."""
+def write_vectors(folder, manifest, case: Case, *, load=None):
+    """Write a case, and the words of a transfer, into the new `folder`. Returns what the manifest says of them."""
     folder = Path(folder)
     folder.mkdir()
     write_case(folder, manifest, case)
+    if load is not None:
+        (folder / LOAD_FILE).write_text("".join(f"{word:08x}\n" for word in load))
     return {
         "folder": folder.name,
         "files": sorted(path.name for path in folder.iterdir()),
