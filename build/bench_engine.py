@@ -56,7 +56,8 @@ def measured(preset, steps, bar):
     ideal = schedule.ideal_cycles_per_step
     spec, folding, target = schedule.spec, preset.folding, target_named(preset.target)
     depth, width = schedule.groups * schedule.passes * schedule.words, 4 * folding.rows * folding.weight_planes * folding.lanes
-    blocks = block_count(depth, width, target.family)
+    # The single-ported RAM of the UltraPlus is no block RAM.
+    blocks = 0 if folding.weight_memory == "spram" else block_count(depth, width, target.family)
     weight_bits = 4 * spec.hidden_size * spec.columns * spec.weight_levels
     return {
         "name": preset.name,

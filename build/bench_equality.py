@@ -20,8 +20,8 @@ def add_arguments(parser):
     parser.add_argument("--seed", type=int, default=1, help="first seed, 1 or more; default 1")
     parser.add_argument("--only", type=int, metavar="SEED", help="repeat one seed")
     parser.add_argument("--simulator", help="amaranth, verilator, icarus or axi (behind the AXI wrapper, in Icarus with "
-                        "cocotbext-axi), or network, network-verilog: the seed's network; default: the fastest, every fourth "
-                        "in Verilog, some on AXI")  # fmt: skip
+                        "cocotbext-axi), or network, network-verilog: the seed's network, or reload: models one after another "
+                        "into one core; default: the fastest, every fourth in Verilog, some on AXI")  # fmt: skip
     parser.add_argument("--icarus", type=int, default=0, metavar="N", help="so many specs in Icarus too; default 0")
     parser.add_argument("--data", metavar="FOLDER", help="EEGMAT folder, .npz or eeg-sample")
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="with --data; default eeg-2-2 eeg-3-3")
@@ -34,7 +34,7 @@ def add_arguments(parser):
 def run(args):
     from pathlib import Path
 
-    from mubinn.sim.equality import NETWORKS
+    from mubinn.sim.equality import NETWORKS, RELOAD
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,7 +47,7 @@ def run(args):
             raise UserError(f"--{name} must be {low} to {high}, not {getattr(args, name)}")
     if args.only is not None and args.only < 1:
         raise UserError(f"--only must be at least 1, not {args.only}")
-    simulators = ("amaranth", "verilator", "icarus", "axi", *NETWORKS)
+    simulators = ("amaranth", "verilator", "icarus", "axi", *NETWORKS, RELOAD)
     if args.simulator not in (None, *simulators):
         raise UserError(f"--simulator must be {', '.join(simulators[:-1])} or {simulators[-1]}, not {args.simulator}")
     if args.models and args.data is None:

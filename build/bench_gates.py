@@ -27,7 +27,7 @@ def run(args):
     from rich.console import Console
 
     from .errors import UserError
-    from .gates import GATE_PRESETS, check_gates, make_core
+    from .gates import GATE_PRESETS, check_gates, make_core, target_of
     from .targets import target_named
 
     for name in args.presets or ():
@@ -45,7 +45,7 @@ def run(args):
             make_core(name, folder, windows=args.windows)
             found = check_gates(
                 folder,
-                target_named(name.split("@")[1]),
+                target_named(target_of(name)),
                 name=name,
                 windows=args.windows,
                 stall=args.stall,

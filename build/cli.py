@@ -24,6 +24,7 @@ VERBS = {
     "tagger": "train a tagger of sentences, a bidirectional LSTM with a CRF, and binarize it",
     "eval": "accuracy of a model, and its agreement with its float parent",
     "generate": "Verilog, memory images, test vectors and testbench of a model",
+    "image": "a model as the transfer that a core loads while it runs",
     "simulate": "run the generated core on data and compare it with the golden model",
     "synth": "synthesis, place and route of the generated core",
     "report": "one HTML page of a generated folder",

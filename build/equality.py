@@ -18,7 +18,7 @@ from mubinn.model.artifact import load_model
 from mubinn.model.evaluate import load_test
 from mubinn.model.lstm import Model
 from mubinn.sim.cell_models import cell_models
-from mubinn.sim.equality import NETWORKS, Verdict, chosen_simulator, run_network_seed, run_seed
+from mubinn.sim.equality import NETWORKS, RELOAD, Verdict, chosen_simulator, run_network_seed, run_reload_seed, run_seed
 from mubinn.sim.random_case import random_case
 from mubinn.sim.random_network import random_network
 from mubinn.sim.simulate import simulate
@@ -32,6 +32,8 @@ __all__ = ["installed", "models_on_data", "run_jobs", "run_one", "summary", "tas
 
 NETWORK_SHARE = 4
 """Every fourth seed is the seed of a network too, one in three of those in Verilog."""
+RELOAD_SHARE = 8
+"""And every eighth of a core that loads one model after another."""
 
 
 def tasks(seeds, *, simulator=None, icarus=0):
@@ -47,6 +49,7 @@ def tasks(seeds, *, simulator=None, icarus=0):
         for seed in (seed for seed in seeds if seed % NETWORK_SHARE == 0):
             in_verilog = "icarus" in found and seed // NETWORK_SHARE % 3 == 0
             work.append((seed // NETWORK_SHARE, NETWORKS[in_verilog]))
+        work += [(seed // RELOAD_SHARE, RELOAD) for seed in seeds if seed % RELOAD_SHARE == 0]
     return work
 
 
@@ -105,6 +108,8 @@ def run_one(seed, simulator, cache):
     try:
         if simulator == "amaranth":
             return run_seed(seed, simulator=simulator, folder=None, manifest=None, cache=cache)
+        if simulator == RELOAD:
+            return run_reload_seed(seed)
         if simulator == "network":
             return run_network_seed(seed, simulator=simulator, folder=None, manifest=None, cache=cache)
         with tempfile.TemporaryDirectory(prefix="mubinn-equality-") as scratch:
@@ -194,20 +199,24 @@ def models_on_data(models, data, *, family, cache, jobs, bar):
     return found
 
 
+def _kind(verdict):
+    """Seeds of cores, of networks and of reloads are counted apart."""
+    return "network" if verdict.simulator in NETWORKS else RELOAD if verdict.simulator == RELOAD else "core"
+
+
 def summary(seed, verdicts, data):
     """What `mubinn bench equality --json` prints."""
     failures = [verdict for verdict in verdicts if not verdict.ok]
     # A spec counts once, however often it ran.
-    networks = {verdict.seed for verdict in verdicts if verdict.simulator in NETWORKS}
-    cores = {verdict.seed for verdict in verdicts if verdict.simulator not in NETWORKS}
-    covered = {(verdict.seed, verdict.simulator in NETWORKS, feature) for verdict in verdicts for feature in verdict.features}
-    covered |= {(verdict.seed, False, f"simulator {verdict.simulator}") for verdict in verdicts if verdict.steps}
+    specs = {(verdict.seed, _kind(verdict)) for verdict in verdicts}
+    covered = {(verdict.seed, _kind(verdict), feature) for verdict in verdicts for feature in verdict.features}
+    covered |= {(verdict.seed, "", f"simulator {verdict.simulator}") for verdict in verdicts if verdict.steps}
     coverage = Counter(feature for _, _, feature in covered)
     wrong = sum(verdict.mismatches for verdict in verdicts) + sum(entry["mismatches"] for entry in data)
     return {
         "ok": not failures and wrong == 0,
         "seed": seed,
-        "specs": len(cores) + len(networks),
+        "specs": len(specs),
         "runs": len(verdicts),
         "steps": sum(verdict.steps for verdict in verdicts) + sum(entry["steps"] for entry in data),
         "records": sum(verdict.records for verdict in verdicts),

@@ -24,7 +24,17 @@ from .presets import PRESETS
 from .targets import Target, target_named
 from .tools import run_tool
 
-__all__ = ["GATE_PRESETS", "GateCheck", "Netlist", "cell_models", "check_gates", "make_core", "map_core", "run_netlist"]
+__all__ = [
+    "GATE_PRESETS",
+    "GateCheck",
+    "Netlist",
+    "cell_models",
+    "check_gates",
+    "make_core",
+    "map_core",
+    "run_netlist",
+    "target_of",
+]
 
 _SEEDED = {"tiny": {}, "peephole": {"cell_kind": "peephole"}, "gru": {"cell_kind": "gru"}}
 """Fields of the spec of small seeded cores; tiny has every kind of cell."""
@@ -33,6 +43,7 @@ GATE_PRESETS = (
     *(f"{name}@{target}" for name in _SEEDED for target in ("ice40-up5k", "ecp5-25k")),
     "eeg-2-2@ice40-up5k",
     "eeg-3-3@ecp5-25k",
+    "eeg-3-3@ice40-up5k-spram",
 )
 """Cores and chips: the seeded ones, and those of `presets.PRESETS`."""
 
@@ -91,6 +102,11 @@ class GateCheck:
         return vars(self) | {"cells": sum(self.cells.values()), "kinds": self.cells, "ok": self.ok}
 
 
+def target_of(name):
+    """Name of the chip of one of GATE_PRESETS."""
+    return PRESETS[name].target if name in PRESETS else name.partition("@")[2]
+
+
 def make_core(name, folder, *, windows=3):
     """Generate the core of a preset with vectors of so many windows."""
     if name in PRESETS:
@@ -105,7 +121,7 @@ def make_core(name, folder, *, windows=3):
     rng = np.random.default_rng(1)
     model_file = ModelFile(preset="mubinn2", parameters=random_parameters(spec, rng))
     x = rng.integers(spec.x.low, spec.x.high + 1, size=(windows, _TINY_STEPS, spec.input_size))
-    family = target_named(name.partition("@")[2]).family
+    family = target_named(target_of(name)).family
     return generate(model_file, folder, folding=Folding(lanes=4, scale_mults=1), family=family, x=x)
 
 

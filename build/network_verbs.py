@@ -30,7 +30,7 @@ def generate_of(args, path):
     from .targets import target_named
 
     refused = {"steps_per_second": None, "fastest": False, "axi": False, "data": None, "scaling": None}
-    refused |= {"clock_mhz": None, "contexts": None}
+    refused |= {"clock_mhz": None, "contexts": None, "loads": None, "load_banks": None, "weight_memory": None, "also": []}
     for name, default in refused.items():
         if getattr(args, name) != default:
             raise UserError(f"--{name.replace('_', '-')} must be left out: {args.model} is a network")

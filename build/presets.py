@@ -73,6 +73,12 @@ PRESETS = _named(
     Preset(model="eeg-1-1", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=2), suffix="-ahead"),
     Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4), clock_mhz=36.0, seeds=4),
     Preset(model="eeg-2-2", target="ice40-up5k", folding=Folding(lanes=24, scale_mults=4, ahead=1), suffix="-ahead"),
+    Preset(
+        model="eeg-3-3",
+        target="ice40-up5k",
+        folding=Folding(lanes=16, scale_mults=4, loads="weights", weight_memory="spram"),
+        suffix="-spram",
+    ),
     Preset(model="eeg-1-1", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=4, ahead=23), clock_mhz=125.0, seeds=4),
     Preset(model="eeg-2-2", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=8, ahead=13), clock_mhz=150.0, seeds=4),
     Preset(model="eeg-3-3", target="ecp5-25k", folding=Folding(lanes=60, scale_mults=12, ahead=9), clock_mhz=150.0, seeds=4),

@@ -9,7 +9,7 @@ from pathlib import Path
 from .errors import HopelessError, ToolError, UserError
 from .generate import read_manifest
 from .paths import write_text
-from .targets import ROUTERS, TARGETS, Target
+from .targets import LOAD_PINS, ROUTERS, TARGETS, Target
 from .tools import run_tool, tool_version
 
 __all__ = ["Synthesis", "synthesize"]
@@ -99,7 +99,8 @@ def synthesize(
     best = None
     for number in range(seed, seed + seeds):
         say(f"nextpnr, seed {number}")
-        placed, by = _placed(work, target, clock_mhz=clock_mhz, seed=number, router=router, limit_s=limit_s)
+        settings = {"clock_mhz": clock_mhz, "router": router, "limit_s": limit_s, "loads": "load" in manifest}
+        placed, by = _placed(work, target, seed=number, **settings)
         fmax = min(clock["achieved"] for clock in placed["fmax"].values())
         if best is None or fmax > best[0]:
             best = fmax, number, by, placed
@@ -144,10 +145,11 @@ def _mapped(work, manifest, target, limit_s):
     return _cells(work / "stat.json")
 
 
-def _placed(work, target, *, clock_mhz, seed, router, limit_s):
+def _placed(work, target, *, clock_mhz, seed, router, limit_s, loads=False):
     """nextpnr: the placed and routed design core.out. Its report, and the name of its router."""
     if target.constraints:
-        write_text(work / "pins.pcf", "".join(f"set_io {port} {pin}\n" for port, pin in target.pins.items()))
+        pins = {port: pin for port, pin in target.pins.items() if loads or port not in LOAD_PINS}
+        write_text(work / "pins.pcf", "".join(f"set_io {port} {pin}\n" for port, pin in pins.items()))
     if router is not None:
         return _routed(work, target, clock_mhz, seed, router, limit_s), router
     for router in sorted(ROUTERS, key=lambda name: name != target.router):

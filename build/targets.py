@@ -61,6 +61,10 @@ _SG48 = {"clk": "35", "rst": "20"}
 _SG48 |= dict(zip((f"i__payload[{k}]" for k in range(9)), "2 3 4 6 9 10 11 12 13".split(), strict=True))
 _SG48 |= dict(zip((f"o__payload[{k}]" for k in range(9)), "18 19 21 23 25 26 27 28 31".split(), strict=True))
 _SG48 |= {"i__valid": "32", "i__ready": "34", "o__valid": "36", "o__ready": "37"}
+LOAD_PINS = ("i__payload[9]", "loaded", "load_error")
+"""Of cores that load parameters alone."""
+
+_SG48 |= dict(zip(LOAD_PINS, "38 42 43".split(), strict=True))
 
 
 def _ecp5(size, *, luts, brams, dsps):

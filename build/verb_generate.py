@@ -8,14 +8,23 @@ its family, smaller and faster; without, the Verilog is plain and fits any tool.
 samples and broken windows made for it.
 
 With a goal the folding is chosen by estimates: with --steps-per-second the smallest core that keeps up, with --fastest the
-fastest that fits the chip. --rows, --lanes and so on then fix what is not free."""
+fastest that fits the chip. --rows, --lanes and so on then fix what is not free.
+
+With --loads the core can be given other weights, or another model whole, while it runs: see mubinn image."""
 EXAMPLE = """
 mubinn generate eeg-2-2 -o out/core
 mubinn generate eeg-2-2 -o out/core --target ice40-up5k
 mubinn generate model.safetensors -o out/core --rows 1 --lanes 60 --weight-planes 1 --scale-mults 12 --data eeg-sample
 mubinn generate eeg-2-2 -o out/core --target ice40-up5k --steps-per-second 30000
 mubinn generate eeg-3-3 -o out/core --target ecp5-25k --fastest --clock-mhz 100
+mubinn generate eeg-3-3 -o out/core --target ice40-up5k --lanes 16 --loads weights --weight-memory spram
+mubinn generate eeg-2-2 -o out/core --loads all --also other.safetensors --load-banks 2
 mubinn generate tagger.safetensors -o out/tagger --target ecp5-85k"""
+
+
+LOADING = ("loads", "load_banks", "weight_memory")
+LOADS, WEIGHT_MEMORIES = ("none", "weights", "all"), ("block", "spram")
+"""Of `mubinn.model.folding`, which takes long to import."""
 
 
 def add_arguments(parser):
@@ -31,6 +40,14 @@ def add_arguments(parser):
                         "64: the last h codes of a step have longer to arrive, for a small memory; default 0")  # fmt: skip
     parser.add_argument("--contexts", type=int, metavar="N", help="streams that share the weights, 1 to 16, a step of each in "
                         "turn; default 1")  # fmt: skip
+    parser.add_argument("--loads", choices=LOADS, help="what can be loaded while the core runs: none, the default; weights, "
+                        "the codes of Wx and Wh; or all parameters")  # fmt: skip
+    parser.add_argument("--load-banks", type=int, metavar="N", help="2: loaded behind a running window; default 1: the core "
+                        "rests meanwhile")  # fmt: skip
+    parser.add_argument("--weight-memory", choices=WEIGHT_MEMORIES, help="block, the default; spram of ice40-up5k, whose "
+                        "weights are loaded at start")  # fmt: skip
+    parser.add_argument("--also", nargs="+", default=[], metavar="MODEL", help="models that the core must have room for, with "
+                        "--loads all")  # fmt: skip
     parser.add_argument("--target", metavar="CHIP", help="chip whose cells to use: ice40-up5k, ecp5-25k or ecp5-85k; default: "
                         "plain Verilog")  # fmt: skip
     parser.add_argument("--scaling", choices=("gamma", "factored"), help="gamma, the default: a product for every plane of "
@@ -65,11 +82,19 @@ def run(args):
         for name, default in (("axi", False), ("data", None)):
             if getattr(args, name) != default:
                 raise UserError(f"--{name} must be left out with several contexts")
+    if args.also and args.loads != "all":
+        raise UserError("--also must come with --loads all")
+    if args.steps_per_second is not None or args.fastest:
+        for name in LOADING:
+            if getattr(args, name) is not None:
+                raise UserError(f"--{name.replace('_', '-')} must be left out with a goal: no estimate counts what loads")
     target = target_named(args.target) if args.target else None
+    if args.weight_memory == "spram" and args.target != "ice40-up5k":
+        raise UserError(f"--target must be ice40-up5k with --weight-memory spram, not {args.target}")
     family = target.family if target else "generic"
     chosen = {
         name: getattr(args, name)
-        for name in ("rows", "lanes", "weight_planes", "scale_mults", "head_mults", "ahead", "scaling", "contexts")
+        for name in ("rows", "lanes", "weight_planes", "scale_mults", "head_mults", "ahead", "scaling", "contexts", *LOADING)
         if getattr(args, name) is not None
     }
     choice = goal(args, model_file, chosen)
@@ -85,10 +110,11 @@ def run(args):
                 raise UserError(f"--{name} must be at least 1, not {getattr(args, name)}")
         windows = load_test(model_file, args.data, None)
         x = model_file.quantize_input(windows.x[: args.windows, : args.steps])
+    also = [load_model(name) for name in args.also]
     with Console(stderr=True).status("generate"):
         axi = args.samples_per_beat if args.axi else 0
         clock = {} if target is None else {"clock_mhz": choice.clock_mhz if choice else target.clock_mhz}
-        made = generate(model_file, args.out, folding=folding, family=family, name=args.name, x=x, axi=axi, **clock)
+        made = generate(model_file, args.out, folding=folding, family=family, name=args.name, x=x, axi=axi, also=also, **clock)
     figures = made.figures()
     print(
         f"{made.directory}/{figures['verilog']}: {figures['top']}, {figures['parameters']} parameters, "
