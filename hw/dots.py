@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .cells import PIPELINED
 from .delay import handed_on
-from .layouts import Flags, Place, counted, pulse
+from .layouts import Place, counted, flags_of, pulse
 from .popcount import XnorDot
 from .queue import Queue
 
@@ -29,35 +29,37 @@ class DotProducts(wiring.Component):
 
     Members
     -------
-    i : In(stream of planes [levels] and weights [rows * 4 * weight_planes], lanes bits each; place, flags)
-    x, h : Out(stream of counts [rows * 4 * weight_planes * levels], activation plane fastest; `ahead`: of a group whose x
+    i : In(stream of planes [levels] and weights [gate rows * weight_planes], lanes bits each; place, flags)
+    x, h : Out(stream of counts [gate rows * weight_planes * levels], activation plane fastest; `ahead`: of a group whose x
         and h parts are read apart; h with the flags)
     """
 
     def __init__(self, schedule, *, family="generic"):
         self.schedule, self.family = schedule, family
         spec, folding = schedule.spec, schedule.folding
-        self.weights = folding.rows * 4 * folding.weight_planes
+        self.weights = schedule.gate_rows * folding.weight_planes
+        flags = flags_of(schedule)
         lanes = unsigned(folding.lanes)
         word = data.StructLayout(
             {
                 "planes": data.ArrayLayout(lanes, schedule.levels),
                 "weights": data.ArrayLayout(lanes, self.weights),
                 "place": Place,
-                "flags": Flags,
+                "flags": flags,
             }
         )
         count = self.weights * schedule.levels
         self.dots = [XnorDot(folding.lanes, split=schedule.split, family=family) for _ in range(count)]
         self.added_stages = int(family in PIPELINED)
         self.latency = self.dots[0].latency + self.added_stages
+        gate = {"gate": 2} if folding.skip else {}
         x_counts = data.ArrayLayout(spec.input_size.bit_length(), count)
         h_counts = data.ArrayLayout(spec.hidden_size.bit_length(), count)
         super().__init__(
             {
                 "i": In(pulse(word)),
-                "x": Out(pulse(counted(x_counts))),
-                "h": Out(pulse(counted(h_counts, flags=Flags))),
+                "x": Out(pulse(counted(x_counts, **gate))),
+                "h": Out(pulse(counted(h_counts, flags=flags))),
             }
         )
 
@@ -66,7 +68,7 @@ class DotProducts(wiring.Component):
         schedule = self.schedule
         spec, levels = schedule.spec, schedule.levels
         # Control bits beside the pipeline of the dot products.
-        control = data.StructLayout({"valid": 1, "place": Place, "flags": Flags})
+        control = data.StructLayout({"valid": 1, "place": Place, "flags": flags_of(schedule)})
         stages = [Signal(control, name=f"control_{k}") for k in range(self.latency + 1)]
         m.d.comb += [
             stages[0].valid.eq(self.i.valid),
@@ -83,6 +85,8 @@ class DotProducts(wiring.Component):
             self.h.p.ahead.eq(now.place.ahead),
             self.h.p.flags.eq(now.flags),
         ]
+        if schedule.folding.skip:
+            m.d.comb += self.x.p.gate.eq(now.flags.gate)
         width = max(spec.input_size, spec.hidden_size).bit_length()
         # The counts of a single pass wait where they are.
         queued = schedule.ahead * schedule.passes > 1

@@ -3,10 +3,18 @@
 from amaranth import signed, unsigned
 from amaranth.lib import data, stream
 
-__all__ = ["Flags", "Place", "counted", "gates", "pulse", "result", "sample", "tagged", "unit_output"]
+__all__ = ["Flags", "Place", "counted", "flags_of", "gates", "pulse", "result", "sample", "tagged", "unit_output"]
 
 Flags = data.StructLayout({"first": 1, "last": 1, "error": 1})
 """Of a step, carried along with its units: first or last of its window, and whether the window is in error."""
+
+
+def flags_of(schedule):
+    """Flags of a group; where gates come one after another also whose row it is."""
+    if not schedule.folding.skip:
+        return Flags
+    return data.StructLayout({"first": 1, "last": 1, "error": 1, "gate": 2, "unit": range(schedule.spec.hidden_size)})
+
 
 Place = data.StructLayout({"x_end": 1, "last": 1, "pauses": 1, "resumes": 1, "ahead": 1})
 """Of a word in its pass: it holds the last x column; it is the last; the rest comes later; what came before was read earlier;

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from mubinn.model.folding import Folding, Schedule
-from mubinn.model.timeline import Timeline
+from mubinn.model.timeline import Timeline, gate_waits
 
 from .activation import Activation
 from .cell import Cell
@@ -15,10 +15,11 @@ from .constants import LoadedConstants, widest
 from .delay import Delay
 from .dots import DotProducts
 from .encoder import Encoder
+from .gatewise import GateCodes, GateSequencer, RowPreActivation
 from .gru import GruGates, StateCode
 from .head import Head
 from .intake import Intake
-from .layouts import Flags, Place, sample, unit_output
+from .layouts import Flags, Place, flags_of, sample, unit_output
 from .load_map import LoadMap
 from .loader import LoadWord
 from .output import OutputProduct, OutputStairs
@@ -91,15 +92,12 @@ class Lstm(wiring.Component):
         self.weights = WeightStore(schedule, weight_words(schedule, p.wx_codes, p.wh_codes), family=family)
         self.dots = DotProducts(schedule, family=family)
         self.scale = scale_of(parameters, schedule, loaded_bits=self.loaded_bits, family=family)
-        self.preactivation = PreActivation(
-            schedule,
-            self.scale.sum_shape,
-            bias_codes=p.bias_codes,
-            bias_scales=p.bias_scales,
-            family=family,
-            banks=banks,
-            rounds=spec.cell_kind != "peephole",
-        )
+        biases = {"bias_codes": p.bias_codes, "bias_scales": p.bias_scales, "family": family}
+        if schedule.folding.skip:
+            self.preactivation = RowPreActivation(schedule, self.scale.sum_shape, **biases)
+        else:
+            rounds = spec.cell_kind != "peephole"
+            self.preactivation = PreActivation(schedule, self.scale.sum_shape, banks=banks, rounds=rounds, **biases)
         gate_formats = p.gates
         self.hidden_code = self.tanh_c = self.output_product = self.h_encoder = self.output = None
         if spec.cell_kind == "gru":
@@ -108,6 +106,9 @@ class Lstm(wiring.Component):
         elif spec.cell_kind == "peephole":
             bits = self.preactivation.added_bits
             self.activation = PeepholeGates(p, bits, depth=spec.hidden_size * contexts, banks=banks, family=family)
+        elif schedule.folding.skip:
+            depth = self.counted_latency + self.scale.latency + schedule.batch_cycles + self.preactivation.latency
+            self.activation = GateCodes(schedule, p.gates, depth=depth, apart=schedule.group_cycles, family=family)
         else:
             self.activation = Activation(spec, p.gates, family=family)
         self.cell_state = Cell(spec, gate_formats=gate_formats, cell_scales=p.cell_scales, contexts=contexts, family=family)
@@ -129,7 +130,10 @@ class Lstm(wiring.Component):
         if spec.classes:
             sums = self.loaded_bits and self.loaded_bits["scores"]
             self.head = Head(p, mults=head_mults, contexts=contexts, family=family, loaded_bits=sums, banks=banks)
-        self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
+        if schedule.folding.skip:
+            self.sequencer = GateSequencer(schedule)
+        else:
+            self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
         self.h_shape = decoded_shape(p.h_scales)
         self.context = Signal(range(contexts))  # of the h codes that come
         self.trace = self._trace_wires()
@@ -148,10 +152,15 @@ class Lstm(wiring.Component):
         return Timeline(
             schedule=self.schedule,
             parts=self.schedule.parts,
-            counted=self.weights.latency + self.dots.latency,
+            counted=self.counted_latency,
             scaled=self.scale.latency - self.schedule.batch_cycles,
             finished=sum(part.latency for part in after_scale) + 1 + self.store.write_stages - self.store_delay,
         )
+
+    @property
+    def counted_latency(self):
+        """Cycles from the read of a word to its counts."""
+        return self.weights.latency + self.dots.latency
 
     @property
     def store_delay(self):
@@ -161,6 +170,11 @@ class Lstm(wiring.Component):
     @property
     def latency(self):
         """Cycles from the read of a step's last word to the cycle in which its last group's first h can be read back."""
+        if self.schedule.folding.skip:
+            parts = (self.cell_state, *self.output_parts)
+            idle = self.schedule.pass_cycles - self.schedule.words
+            codes = idle + self.activation.wait + 1
+            return codes + sum(part.latency for part in parts) + 1 + self.store.write_stages - self.store_delay
         timeline = self.timeline()
         timeline.step()
         return timeline.latency
@@ -168,6 +182,9 @@ class Lstm(wiring.Component):
     @property
     def predicted_cycles_per_step(self):
         """Cycles from step to step inside a window when neither side stalls: the ideal ones and the wait for h."""
+        if self.schedule.folding.skip:
+            of_i = self.counted_latency + self.scale.latency + self.preactivation.latency + self.activation.latency_of_i
+            return self.schedule.ideal_cycles_per_step + gate_waits(self.schedule, latency=self.latency, of_i=of_i)
         return max(self.timeline().period(), self.schedule.ideal_cycles_per_step)
 
     @property
@@ -175,6 +192,8 @@ class Lstm(wiring.Component):
         """Units that the output buffer of a core without a head holds: all that can be under way."""
         # Late parts of groups follow each other faster than whole groups do.
         cycles = self.schedule.passes * min(part.slots for part in self.schedule.parts if not part.early)
+        if self.schedule.folding.skip:
+            cycles = self.schedule.unit_interval
         return self.schedule.folding.rows * (-(-(cycles + self.latency + 2) // cycles) + 1)
 
     def elaborate(self, platform):
@@ -192,7 +211,9 @@ class Lstm(wiring.Component):
         # Unit after unit from here on; what a unit takes along travels in delays beside the pipeline.
         z, codes = self.preactivation.o, self.activation.o
         m.d.comb += self.activation.i.valid.eq(z.valid)
-        if spec.cell_kind == "peephole":
+        if self.schedule.folding.skip:
+            self._gates(m)
+        elif spec.cell_kind == "peephole":
             c = self.cell_state.o
             m.d.comb += [
                 self.activation.i.p.eq(z.p),
@@ -201,15 +222,18 @@ class Lstm(wiring.Component):
             ]
         else:
             m.d.comb += self.activation.i.p.eq(z.p.z)
-        gate_codes = codes.p if spec.cell_kind == "lstm" else codes.p.codes
-        flags = self._delayed(m, "flags_z", Flags, self.activation.latency, z.p.flags)
+        if self.schedule.folding.skip:
+            gate_codes, flags = codes.p.codes, codes.p.flags
+        else:
+            gate_codes = codes.p if spec.cell_kind == "lstm" else codes.p.codes
+            flags = self._delayed(m, "flags_z", Flags, self.activation.latency, z.p.flags)
         m.d.comb += [
             self.cell_state.i.valid.eq(codes.valid),
             self.cell_state.i.p.codes.eq(gate_codes),
             self.cell_state.i.p.first.eq(flags.first),
         ]
         flags = self._delayed(m, "flags_c", Flags, self.cell_state.latency, flags)
-        flags = self._other_output(m, flags) if self.output is not None else self._output(m, codes.p[3], flags)
+        flags = self._other_output(m, flags) if self.output is not None else self._output(m, gate_codes[3], flags)
         last_unit = self._write_h(m)
         h = Signal(self.h_shape)
         m.d.comb += h.eq(decoded(m, self.h_code.payload, p.h_scales, name="h_value"))
@@ -233,11 +257,15 @@ class Lstm(wiring.Component):
             x_code = {"x_code": (codes.valid & codes.ready, codes.p.code)}
             middle = self._traced_gru() if self.spec.cell_kind == "gru" else self._traced_peephole(m)
             return x_code | middle | {"h_code": (self.h_code.valid, self.h_code.payload)}
-        streams = {
-            "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
-            "gate_code": (self.activation.o.valid, self.activation.o.payload.as_value()),
-            "c": (self.cell_state.o.valid, self.cell_state.o.payload),
-        }
+        streams = (
+            {}
+            if self.schedule.folding.skip
+            else {
+                "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
+                "gate_code": (self.activation.o.valid, self.activation.o.payload.as_value()),
+            }
+        )
+        streams["c"] = (self.cell_state.o.valid, self.cell_state.o.payload)
         if not self.parameters.output_compares:  # else the golden trace is without them, though a core that loads has both
             streams["tanh_c"] = (self.tanh_c.o.valid, self.tanh_c.o.payload)
             streams["h_raw"] = (self.output_product.o.valid, self.output_product.o.payload)
@@ -305,11 +333,30 @@ class Lstm(wiring.Component):
             dots.i.p.planes.eq(store.planes),
             dots.i.p.weights.eq(self.weights.weights),
         ]
-        beside = data.StructLayout({"valid": 1, "place": Place, "flags": Flags})
+        beside = data.StructLayout({"valid": 1, "place": Place, "flags": flags_of(self.schedule)})
         read = Signal(beside)
-        m.d.comb += [read.valid.eq(sequencer.valid), read.place.eq(sequencer.place), read.flags.eq(intake.flags)]
+        m.d.comb += [read.valid.eq(sequencer.valid), read.place.eq(sequencer.place)]
+        if self.schedule.folding.skip:
+            m.d.comb += [read.flags[name].eq(intake.flags[name]) for name in ("first", "last", "error")]
+            m.d.comb += [read.flags.gate.eq(sequencer.gate), read.flags.unit.eq(sequencer.unit)]
+        else:
+            m.d.comb += read.flags.eq(intake.flags)
         read = self._delayed(m, "beside_read", beside, self.weights.latency, read)
         m.d.comb += [dots.i.valid.eq(read.valid), dots.i.p.place.eq(read.place), dots.i.p.flags.eq(read.flags)]
+
+    def _gates(self, m):
+        """Rows of gates one after another: what sequencer and gates know of each other."""
+        sequencer, codes, token = self.sequencer, self.activation, self.activation.token
+        m.d.comb += [
+            codes.i.p.eq(self.preactivation.o.p),
+            codes.done.eq(sequencer.done),
+            codes.next_unit.eq(sequencer.next_unit),
+            sequencer.needed.eq(codes.needed),
+            sequencer.complete.eq(codes.complete),
+            token.valid.eq(sequencer.ends),
+            token.needed.eq(codes.needed),
+            token.flags.eq(self.intake.flags),
+        ]
 
     def _loading(self, m, last_h):
         """Loader to memories, and whether the core rests: windows that have begun but not ended."""

@@ -93,7 +93,7 @@ class Scale(ScaleTurns):
         """Registers for the operands and the product are what a DSP block has inside."""
         name = f"{slot}_{lane}"
         gammas = {"x": self.gammas.x, "h": self.gammas.h}
-        constants = self._constants(slot, lane, lambda part, row, plane, level: gammas[part][row % 4, plane, level])
+        constants = self._constants(slot, lane, lambda part, gate, plane, level: gammas[part][gate, plane, level])
         shifts = self.gammas.shifts
         if shifts:
             gamma, distinct = chosen_shift(m, index, constants, name=f"shift_{name}")

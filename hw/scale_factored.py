@@ -107,7 +107,7 @@ class FactoredScale(ScaleTurns):
             alpha.i.masked.eq(turn.masked),
         ]
         betas = {"x": self.factors.x_betas, "h": self.factors.h_betas}
-        constants = self._constants(slot, lane, lambda part, row, plane, item: betas[part][row % 4, plane])
+        constants = self._constants(slot, lane, lambda part, gate, plane, item: betas[part][gate, plane])
         if self.factors.shifts:
             choice, distinct = chosen_shift(m, index, constants, name=f"shift_{name}")
             return shifted(m, alpha.o, choice, distinct, name=f"scaled_{name}")

@@ -36,7 +36,7 @@ class LoadedScale(Scale):
     def words(self, gammas, slot, lane):
         """Of the memory of a multiplier."""
         values = {"x": gammas.x, "h": gammas.h}
-        return self._constants(slot, lane, lambda part, row, plane, level: values[part][row % 4, plane, level])
+        return self._constants(slot, lane, lambda part, gate, plane, level: values[part][gate, plane, level])
 
     def words_of(self, parameters, slot, lane):
         """Those of a model."""

@@ -10,7 +10,7 @@ from mubinn.model.fixed import signed_bits
 from .cells import PIPELINED
 from .codes import lookup
 from .delay import handed_on
-from .layouts import Flags, counted, pulse
+from .layouts import counted, flags_of, pulse
 from .queue import Queue
 
 __all__ = ["ScaleTurns", "Turn"]
@@ -61,7 +61,7 @@ class ScaleTurns(wiring.Component):
     Members
     -------
     x, h : In(streams of DotProducts)
-    o : Out(stream of sums [rows * 4], gate fastest, at the accumulator's binary point; flags)
+    o : Out(stream of sums [gate rows], gate fastest, at the accumulator's binary point; flags)
     """
 
     stages = 2
@@ -70,17 +70,19 @@ class ScaleTurns(wiring.Component):
         self.schedule = schedule
         self.sum_stages = int(family in PIPELINED and schedule.scale_parallel > 1)
         spec, folding = schedule.spec, schedule.folding
-        count = folding.rows * 4 * folding.weight_planes * schedule.levels
+        count = schedule.gate_rows * folding.weight_planes * schedule.levels
+        self.flags = flags_of(schedule)
+        gate = {"gate": 2} if folding.skip else {}
         self.sum_shape = signed(sum_bits)
         self._place_points(operands)
         x_counts = data.ArrayLayout(spec.input_size.bit_length(), count)
         h_counts = data.ArrayLayout(spec.hidden_size.bit_length(), count)
-        sums = data.ArrayLayout(self.sum_shape, folding.rows * 4)
+        sums = data.ArrayLayout(self.sum_shape, schedule.gate_rows)
         super().__init__(
             {
-                "x": In(pulse(counted(x_counts))),
-                "h": In(pulse(counted(h_counts, flags=Flags))),
-                "o": Out(pulse(data.StructLayout({"sums": sums, "flags": Flags}))),
+                "x": In(pulse(counted(x_counts, **gate))),
+                "h": In(pulse(counted(h_counts, flags=self.flags))),
+                "o": Out(pulse(data.StructLayout({"sums": sums, "flags": self.flags}))),
             }
         )
 
@@ -111,23 +113,35 @@ class ScaleTurns(wiring.Component):
         s = self.schedule
         turn, cycle = divmod(entry, s.item_cycles)
         row, item = turn * s.scale_slots + slot, cycle * s.scale_parallel + lane
-        return (row, item) if row < 4 * s.folding.rows and item < s.batch_items else None
+        return (row, item) if row < s.gate_rows and item < s.batch_items else None
 
     def _constants(self, slot, lane, value):
-        """value(part, gate row, weight plane, item) for every index of `_turns`, 0 for padding."""
+        """value(part, gate, weight plane, item) for every index of `_turns`, 0 for padding."""
         s = self.schedule
         padded = 1 << (s.batch_cycles - 1).bit_length()
         items_of_plane = s.batch_items // s.folding.weight_planes
 
-        def constant(number, part, entry):
+        def constant(gate, number, part, entry):
             place = self._item(slot, entry, lane) if entry < s.batch_cycles else None
             if place is None:
                 return 0
             row, item = place
             plane = item // items_of_plane + number * s.folding.weight_planes
-            return int(value(part, row, plane, item % items_of_plane)) if plane < s.spec.weight_levels else 0
+            own = row % 4 if gate is None else gate
+            return int(value(part, own, plane, item % items_of_plane)) if plane < s.spec.weight_levels else 0
 
-        return [constant(number, part, entry) for number in range(s.passes) for part in "xh" for entry in range(padded)]
+        gates, numbers = (range(4), range(1 << len(self._number()))) if s.folding.skip else ((None,), range(s.passes))
+        return [
+            constant(gate, number, part, entry)
+            for gate in gates
+            for number in numbers
+            for part in "xh"
+            for entry in range(padded)
+        ]
+
+    def _number(self, name="number"):
+        """A pass."""
+        return Signal(range(max(2, self.schedule.passes)), name=name)
 
     def elaborate(self, platform):
         m = Module()
@@ -135,7 +149,7 @@ class ScaleTurns(wiring.Component):
         turn, index, flags = self._turns(m)
         after = range(1, self.stages + self.sum_stages + 1)
         staged = [turn, *(Signal(Turn, name=f"turn_{k}") for k in after)]
-        flagged = [flags, *(Signal(Flags, name=f"flags_{k}") for k in after)]
+        flagged = [flags, *(Signal(self.flags, name=f"flags_{k}") for k in after)]
         m.d.sync += [*handed_on(staged), *handed_on(flagged)]
         now, following, width = staged[-1], staged[-2], self.sum_shape.width - self.common
         if self._queued:
@@ -160,9 +174,9 @@ class ScaleTurns(wiring.Component):
         cycles = s.batch_cycles
         waiting = {kind: Signal(name=f"waiting_{kind}") for kind in "xh"}
         ahead = {kind: Signal(name=f"ahead_{kind}") for kind in "xh"}
-        number = {kind: Signal(range(max(2, s.passes)), name=f"number_{kind}") for kind in "xh"}
+        number = {kind: self._number(f"number_{kind}") for kind in "xh"}
         entry, under_way, chosen, x_newer = Signal(range(max(2, cycles))), Signal(), Signal(), Signal()
-        is_h, busy, flags, turn = Signal(), Signal(), Signal(Flags), Signal(Turn)
+        is_h, busy, flags, turn = Signal(), Signal(), Signal(self.flags), Signal(Turn)
         # The batch that came first; once begun, to its end. Where nothing is read ahead a pass is long enough for both its
         # batches, so that an x batch waits for none of the pass before and a waiting h batch came after it.
         alone = ~waiting["x"]
@@ -184,6 +198,11 @@ class ScaleTurns(wiring.Component):
             m.d.sync += flags.eq(self.h.p.flags)
 
         index = Cat(entry[: (cycles - 1).bit_length()], is_h, Mux(is_h, number["h"], number["x"]))
+        if s.folding.skip:
+            of_x = Signal(2, name="gate_x")
+            with m.If(self.x.valid):
+                m.d.sync += of_x.eq(self.x.p.gate)
+            index = Cat(index, Mux(is_h, flags.gate, of_x))
         places = [e % s.item_cycles for e in range(cycles)]
         ends = lookup(m, entry, [int(place == s.item_cycles - 1) for place in places], name="turn_ends", shape=1)
         first_h, last_x, last_h = number["h"] == 0, number["x"] == s.passes - 1, number["h"] == s.passes - 1
@@ -260,6 +279,6 @@ class ScaleTurns(wiring.Component):
                 m.d.sync += [value.eq(0) for value in ring]
         for turn, value in enumerate([*ring[1:], new]):
             row = turn * s.scale_slots + slot
-            if row < 4 * s.folding.rows:
+            if row < s.gate_rows:
                 m.d.comb += self.o.p.sums[row].eq(value << self.common)
         return new, ring[0]

@@ -10,7 +10,10 @@ from .delay import Delay
 from .ram import Ram
 from .rom import Rom
 
-__all__ = ["WeightStore", "weight_words"]
+__all__ = ["GATE_ORDER", "WeightStore", "weight_words"]
+
+GATE_ORDER = (0, 1, 3, 2)
+"""Where gates come one after another: i, f, o, and then g, where i lets it matter."""
 
 
 def weight_words(schedule, wx_codes, wh_codes):
@@ -35,6 +38,11 @@ def weight_words(schedule, wx_codes, wh_codes):
         bits[: spec.hidden_size, :, plane, : spec.columns] = (codes >> plane & 1).transpose(1, 0, 2)
     shape = (schedule.groups, folding.rows, 4, schedule.passes, folding.weight_planes, schedule.words, folding.lanes)
     ordered = bits.reshape(shape).transpose(0, 3, 5, 1, 2, 4, 6)
+    if folding.skip:
+        # Gate after gate, in the order of GATE_ORDER.
+        by_gate = ordered[:, :, :, :, list(GATE_ORDER)].transpose(4, 0, 1, 2, 3, 5, 6)
+        rows = by_gate.reshape(-1, folding.weight_planes * folding.lanes)
+        return [int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in rows]
     places = ordered.reshape(schedule.groups, schedule.passes, schedule.words, -1)
     parts = [places[part.groups.start : part.groups.stop, :, part.first : part.first + part.words] for part in schedule.parts]
     rows = np.concatenate([part.reshape(-1, places.shape[-1]) for part in parts])
@@ -62,7 +70,7 @@ class WeightStore(wiring.Component):
     def __init__(self, schedule, words, *, family="generic"):
         folding = schedule.folding
         self.words = words
-        self.layout = data.ArrayLayout(unsigned(folding.lanes), folding.rows * 4 * folding.weight_planes)
+        self.layout = data.ArrayLayout(unsigned(folding.lanes), schedule.gate_rows * folding.weight_planes)
         settings = {"family": family, "output_register": family in PIPELINED}
         if folding.loads == "none":
             self.rom = Rom(words, self.layout.size, **settings)

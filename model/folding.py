@@ -55,6 +55,10 @@ class Folding:
     scaling : str
         gamma: a product for every activation and weight plane; factored: one for every weight plane, behind look-ups that
         apply the activation scales.
+    skip : bool
+        The gates of a step one after another, i, f and o of all units and then g, whose row is left out where i is 0: the same
+        results in fewer cycles. For a plain LSTM with one row (of as many lanes as four gates would have), one context, nothing
+        loaded and nothing read ahead.
     loads : str
         What can be loaded while the core runs: none; weights, the codes of Wx and Wh alone; or all parameters, whose scales and
         thresholds are in registers and memories then. With all `scaling` is gamma.
@@ -76,6 +80,7 @@ class Folding:
     scaling: str = "gamma"
     head_mults: int = 1
     contexts: int = 1
+    skip: bool = False
     loads: str = "none"
     weight_memory: str = "block"
     load_banks: int = 1
@@ -95,6 +100,12 @@ class Folding:
             object.__setattr__(self, name, value)
             if not low <= value <= high:
                 raise SpecError(f"{name} must be {low} to {high}, not {value}")
+        if not isinstance(self.skip, bool):
+            raise SpecError(f"skip must be true or false, not {self.skip!r}")
+        if self.skip:
+            for name, only in (("rows", 1), ("contexts", 1), ("ahead", 0), ("loads", "none")):
+                if getattr(self, name) != only:
+                    raise SpecError(f"{name} must be {only} with skip, not {getattr(self, name)}")
         if self.loads == "none" and self.load_banks > 1:
             raise SpecError(f"load_banks must be 1, not {self.load_banks}, with nothing to load")
         if self.loads != "none" and self.contexts > 1:
@@ -114,7 +125,9 @@ class Folding:
         ):
             if getattr(self, name) > high:
                 raise SpecError(f"{name} must be 1 to {high} ({what}), not {getattr(self, name)}")
-        word = 4 * self.rows * self.lanes * self.weight_planes
+        if self.skip and spec.cell_kind != "lstm":
+            raise SpecError(f"skip must be false for the cell {spec.cell_kind}")
+        word = (1 if self.skip else 4) * self.rows * self.lanes * self.weight_planes
         if word > WIDEST_WORD:
             rule = f"4 * rows * lanes * weight_planes must be at most {WIDEST_WORD}"
             raise SpecError(f"{rule}, the bits of a weight word, not {word}")
@@ -179,6 +192,21 @@ class Schedule:
         return -(-self.spec.hidden_size // self.folding.rows)
 
     @property
+    def gates_at_once(self):
+        """Gates whose rows a group has."""
+        return 1 if self.folding.skip else 4
+
+    @property
+    def gate_rows(self):
+        """Gate rows of a group."""
+        return self.gates_at_once * self.folding.rows
+
+    @property
+    def rounds(self):
+        """Times that a step goes through all groups."""
+        return 4 // self.gates_at_once
+
+    @property
     def x_words(self):
         """Words with at least one x column; the last of them may hold h columns too."""
         return -(-self.spec.input_size // self.folding.lanes)
@@ -191,17 +219,17 @@ class Schedule:
     @property
     def scale_slots(self):
         """Scale multipliers that accumulate apart from each other: each serves `scale_rows` gate rows in turn."""
-        return min(self.folding.scale_mults, 4 * self.folding.rows)
+        return min(self.folding.scale_mults, self.gate_rows)
 
     @property
     def scale_rows(self):
         """Gate rows a slot serves one after another."""
-        return -(-4 * self.folding.rows // self.scale_slots)
+        return -(-self.gate_rows // self.scale_slots)
 
     @property
     def scale_parallel(self):
         """Multipliers in a slot."""
-        return max(1, min(self.folding.scale_mults // (4 * self.folding.rows), self.batch_items))
+        return max(1, min(self.folding.scale_mults // self.gate_rows, self.batch_items))
 
     @property
     def batch_items(self):
@@ -284,7 +312,7 @@ class Schedule:
     def ideal_cycles_per_step(self):
         """Cycles of a step if nothing waits: the groups', and never fewer than the beats in and out of the core."""
         beats_out = 0 if self.spec.classes else self.spec.hidden_size
-        return max(self.groups * self.group_cycles, self.spec.input_size, beats_out)
+        return max(self.rounds * self.groups * self.group_cycles, self.spec.input_size, beats_out)
 
     def units_needed(self, word):
         """Units of the step before that word `word` reads."""

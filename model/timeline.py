@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-__all__ = ["Timeline"]
+__all__ = ["Timeline", "gate_waits"]
 
 WARM_UP, REPEATS = 6, 12
 """Steps until the waiting repeats itself, and steps it is averaged over: patterns of 1, 2, 3, 4 and 6 steps end with them."""
@@ -110,3 +110,32 @@ class Timeline:
         starts = [self.step() for _ in range(before + REPEATS + 1)][before:]
         total = starts[-1] - starts[0]
         return total / REPEATS if total % REPEATS else total // REPEATS
+
+
+def gate_waits(schedule, *, latency, of_i):
+    """Cycles that a step of gates one after another waits, if no row is left out: for h of the step before, and for i's codes.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        With `skip`.
+    latency : int
+        Cycles from a step's last read to the cycle in which its last h can be read.
+    of_i : int
+        Cycles from the last read of a row of i to the cycle in which its code is known, if scaling begins with it at once.
+    """
+    s, units, slot = schedule, schedule.spec.hidden_size, 0
+    # Slots of the first row's words, counted from the end of the step before.
+    idle = s.pass_cycles - s.words
+    for word in range(s.words):
+        needed = s.units_needed(word)
+        if needed:
+            slot = max(slot, latency - 1 - idle - (units - needed) * s.group_cycles)
+        slot += 1
+    free = delay = 0
+    for start in range(0, WARM_UP * s.pass_cycles, s.pass_cycles):
+        arrival = start + s.words - 1
+        begins = max(max(free, start + s.x_words - 1) + s.batch_cycles, arrival)
+        free, delay = begins + s.batch_cycles, begins - arrival
+    between = 1 + idle + 2 * units * s.group_cycles
+    return slot - s.words + max(0, of_i + delay - between)
