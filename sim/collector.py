@@ -31,7 +31,8 @@ class Collector:
     def __init__(self, case, manifest):
         self.case, self.manifest = case, manifest
         self.units = manifest["spec"]["hidden_size"]
-        self.names = [name for name in TRACE if name in case.expected]
+        seen = {tap["name"] for tap in manifest["taps"]}
+        self.names = [name for name in TRACE if name in case.expected and name in seen]
         self.expected = sum(len(case.expected[name]) for name in (*self.names, "error"))
         self.clear()
 

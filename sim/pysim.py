@@ -75,7 +75,7 @@ class _Run:
         manifest = describe_streams(self.core) | {"spec": json.loads(self.core.spec.to_json())}
         self.collector, self.words = Collector(case, manifest), sample_words(case, manifest)
         schedule = self.core.schedule
-        busy = schedule.groups * schedule.group_cycles + schedule.spec.input_size + schedule.spec.hidden_size
+        busy = schedule.rounds * schedule.groups * schedule.group_cycles + schedule.spec.input_size + schedule.spec.hidden_size
         # Cycles without any event after which a core that has nothing left to do, or that still has, is done for.
         self.quiet = 2 * (busy + self.core.latency) + 64
         stalls = 1 / (1 - max(stall_in, stall_out))

@@ -135,7 +135,7 @@ class RandomCase:
             *[self.spec.gate_levels] * self.spec.gate_kinds.count("levels"),
         )
         size += 30 * sum(1 << levels for levels in tables)
-        return self.case.steps * max(schedule.groups * schedule.group_cycles, self.spec.columns) * size
+        return self.case.steps * max(schedule.rounds * schedule.groups * schedule.group_cycles, self.spec.columns) * size
 
     def run_settings(self):
         """Keyword arguments of a run."""
@@ -199,6 +199,8 @@ def random_case(seed):
     if folding.contexts > 1:
         case = _interleaved(seed, Model(parameters), case, folding.contexts)
         features.append("contexts")
+    folding = _skip(seed, draw.fixed, spec, folding)
+    features += ["skip"] * folding.skip
     axi = 0 if folding.contexts > 1 else _axi(seed, spec, case)
     features += ["axi"] * bool(axi)
     features += ["fixed_point"] * (fixed_point and "fixed_point" not in features)
@@ -273,6 +275,15 @@ def _contexts(seed, fixed, folding):
     rng = np.random.default_rng([seed, 5])
     drawn = 1 if fixed or rng.random() > 0.12 else int(rng.integers(2, 5))
     return fixed.get("contexts", drawn)
+
+
+def _skip(seed, fixed, spec, folding):
+    """For some seeds of plain LSTMs gates one after another, with about as many lanes as they have together."""
+    rng = np.random.default_rng([seed, 9])
+    if fixed or rng.random() < 0.87 or spec.cell_kind != "lstm" or folding.contexts > 1:
+        return folding
+    lanes = min(spec.columns, int(rng.integers(1, 4 * folding.rows * folding.lanes + 1)))
+    return replace(folding, skip=True, rows=1, ahead=0, lanes=lanes)
 
 
 def _interleaved(seed, model, case, contexts):
@@ -363,7 +374,7 @@ def _folding(draw, spec):
 def _steps(draw, spec, folding):
     """Steps for all windows: enough cycles to reach every state, not more."""
     schedule = Schedule(spec, folding)
-    cycles = max(schedule.groups * schedule.group_cycles, spec.input_size)
+    cycles = max(schedule.rounds * schedule.groups * schedule.group_cycles, spec.input_size)
     return draw.fixed.get("steps", int(np.clip(3000 // cycles, 2, 24)))
 
 

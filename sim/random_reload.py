@@ -77,7 +77,13 @@ def _fits(case):
     words = schedule.groups * schedule.passes * schedule.words * columns
     words += 4 * schedule.passes * schedule.batch_cycles * schedule.scale_slots * schedule.scale_parallel
     small = words < MOST_WORDS and case.cost / case.case.steps < 2e5 and max(schedule.scale_slots, schedule.levels) <= 8
-    return small and case.folding.contexts == 1 and spec.gate_levels <= DEEPEST and schedule.scale_parallel <= 4
+    return (
+        small
+        and not folding.skip
+        and case.folding.contexts == 1
+        and spec.gate_levels <= DEEPEST
+        and schedule.scale_parallel <= 4
+    )
 
 
 def _holds(spec, folding):
