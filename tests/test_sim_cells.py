@@ -35,7 +35,7 @@ CELLS = {
 """Family, inputs, outputs with their widths, values of the parameters."""
 
 THEIRS = {
-    "ice40": (["ice40/cells_sim.v"], ["SB_LUT4", "SB_CARRY", "SB_RAM40_4K"]),
+    "ice40": (["ice40/cells_sim.v"], ["SB_LUT4", "SB_CARRY", "SB_RAM40_4K", "SB_SPRAM256KA"]),
     "ecp5": (["ecp5/ccu2c_sim.vh", "ecp5/common_sim.vh"], ["CCU2C", "LUT4", "LUT2"]),
     "gowin": (["gowin/cells_sim.v"], ["ALU"]),
     "xc7": (["xilinx/cells_sim.v"], ["LUT6_2", "CARRY4"]),
@@ -152,6 +152,38 @@ def test_ice40_block_ram_is_yosys_block_ram(tmp_path, mode):
     assert run(bench, "ice40", tmp_path) == [f"{len(addresses)} 0"]
 
 
+def test_ice40_spram_is_yosys_spram(tmp_path):
+    """Words and parts of them written and read in a random order."""
+    nets = {"ADDRESS": "address", "DATAIN": "data", "MASKWREN": "mask", "WREN": "write", "CHIPSELECT": "select", "CLOCK": "clk"}
+    nets |= {"STANDBY": "1'b0", "SLEEP": "1'b0", "POWEROFF": "1'b1"}
+    bench = f"""
+        module bench;
+            reg clk = 0, write, select;
+            reg [13:0] address;
+            reg [15:0] data;
+            reg [3:0] mask;
+            wire [15:0] a, b;
+            integer k, read = 0, wrong = 0;
+            {instance("SB_SPRAM256KA", "theirs", {}, nets | {"DATAOUT": "a"})}
+            {instance("ours_SB_SPRAM256KA", "mine", {}, nets | {"DATAOUT": "b"})}
+            initial begin
+                for (k = 0; k < 4000; k = k + 1) begin
+                    address = $urandom & 14'h201f;
+                    data = $urandom;
+                    mask = k < 1000 ? 4'b1111 : $urandom;
+                    write = k < 1000 ? 1'b1 : $urandom;
+                    select = k < 1000 ? 1'b1 : $urandom | $urandom;
+                    #1 clk = 1;
+                    #1 wrong = wrong + (a !== b);
+                    read = read + (^a !== 1'bx);
+                    clk = 0;
+                end
+                $display("%0d %0d", wrong, read > 1000);
+            end
+        endmodule"""
+    assert run(bench, "ice40", tmp_path) == ["0 1"]
+
+
 UNKNOWN = [
     ("ice40", "SB_RAM40_4K", {"READ_MODE": 4}, {}, "ERROR: SB_RAM40_4K: READ_MODE must be 0 to 3, not 4"),
     ("ice40", "SB_RAM40_4K", {}, {"WCLK": "clk", "WE": "1'b1", "WCLKE": "1'b1"},
@@ -184,7 +216,7 @@ def test_what_a_model_does_not_know_ends_the_simulation(tmp_path, family, cell, 
     assert lines[0] == said and "it went on" not in lines
 
 
-@pytest.mark.parametrize("family, cells", [("ice40", 3), ("ecp5", 3), ("gowin", 1), ("xc7", 2)])
+@pytest.mark.parametrize("family, cells", [("ice40", 4), ("ecp5", 3), ("gowin", 1), ("xc7", 2)])
 def test_models_are_lint_clean(tmp_path, family, cells):
     """With the one exception that a file holds several modules."""
     names = re.findall(r"^module (\w+)", ours(family), flags=re.MULTILINE)
