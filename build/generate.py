@@ -136,13 +136,16 @@ def vectors_of(model, folding):
     return cases[0] if len(cases) == 1 else interleaved(cases, model.spec)
 
 
-def default_folding(spec, *, scaling="gamma"):
-    """One row of 24 lanes, or fewer where the LSTM is smaller, and as few multipliers as keep up with the dot products."""
-    lanes = min(24, spec.columns)
-    most = 4 * Schedule(spec, Folding(lanes=lanes, scaling=scaling)).batch_items  # one multiplier a product of a batch
-    # Beyond one a gate, multipliers count only in whole multiples of four.
-    for scale_mults in (1, 2, *range(4, most + 1, 4)):
-        folding = Folding(rows=1, lanes=lanes, weight_planes=1, scale_mults=scale_mults, scaling=scaling)
+def default_folding(spec, *, scaling="gamma", skip=False, weight_planes=1):
+    """One row of 24 lanes, or fewer where the LSTM is smaller, and as few multipliers as keep up with the dot products. With
+    `skip` four times as many lanes."""
+    lanes = min(96 if skip else 24, spec.columns)
+    settings = {"rows": 1, "lanes": lanes, "weight_planes": weight_planes, "scaling": scaling, "skip": skip}
+    first = Schedule(spec, Folding(**settings))
+    most = first.gate_rows * first.batch_items  # one multiplier a product of a batch
+    # Beyond one a gate, multipliers count only in whole multiples of the gates.
+    for scale_mults in (1, 2, *range(4, most + 1, 4)) if not skip else range(1, most + 1):
+        folding = Folding(**settings, scale_mults=scale_mults)
         schedule = Schedule(spec, folding)
         if 2 * schedule.batch_cycles <= schedule.words:
             break

@@ -31,6 +31,7 @@ def generate_of(args, path):
 
     refused = {"steps_per_second": None, "fastest": False, "axi": False, "data": None, "scaling": None}
     refused |= {"clock_mhz": None, "contexts": None, "loads": None, "load_banks": None, "weight_memory": None, "also": []}
+    refused |= {"skip": None}
     for name, default in refused.items():
         if getattr(args, name) != default:
             raise UserError(f"--{name.replace('_', '-')} must be left out: {args.model} is a network")

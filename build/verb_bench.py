@@ -15,5 +15,6 @@ VERBS = {
     "gates": "netlists after Yosys, with the chip's cells, against the golden model",
     "mutants": "faults planted in the Verilog, and how many the generated testbench finds",
     "axi": "small cores on AXI4-Stream and AXI4-Lite against cocotbext-axi",
+    "skip": "cycles that leaving out rows of g saves on data",
     "equality": "golden model against the circuit on random specs",
 }
