@@ -22,6 +22,7 @@ VERBS = {
     "demo": "everything below on the shipped EEG model and windows, a report at the end",
     "train": "train an LSTM on EEG or windows of your own and binarize it",
     "tagger": "train a tagger of sentences, a bidirectional LSTM with a CRF, and binarize it",
+    "quantize": "binarize a trained LSTM of PyTorch, ONNX or Keras without training",
     "eval": "accuracy of a model, and its agreement with its float parent",
     "generate": "Verilog, memory images, test vectors and testbench of a model",
     "image": "a model as the transfer that a core loads while it runs",

@@ -1,0 +1,101 @@
+"""From a framework's file to a model file."""
+
+from pathlib import Path
+
+import numpy as np
+from mubinn.model.artifact import ModelFile, load_model, save_model
+from mubinn.model.data import Windows, time_split
+from mubinn.model.evaluate import evaluate, load_for
+from mubinn.model.quantize.post import post_training
+from mubinn.model.quantize.source import SourceError, check, read_model
+from mubinn.model.zoo import MODELS
+from safetensors import SafetensorError, safe_open
+
+from .errors import UserError
+
+__all__ = ["calibration", "imported", "quantize"]
+
+LEVELS = (1, 8)
+WINDOWS = 64
+"""Of the calibration data, evenly spread."""
+
+
+def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None):
+    """Write the model file `out`. Returns what `mubinn quantize --json` prints.
+
+    Parameters
+    ----------
+    source : path or shipped name
+    data : path or shipped name
+        Calibration windows.
+    levels : (A, W)
+    pool : "mean", "last" or None
+    like : model file or None
+
+    Raises UserError.
+    """
+    low, high = LEVELS
+    for level in levels:
+        if not low <= level <= high:
+            raise UserError(f"--levels must be {low} to {high}, not {level}")
+    floats, error = imported(source, pool=pool, like=like)
+    windows = calibration(floats, data)
+    parameters = post_training(floats.float_weights, floats.normalise(windows.x), levels=levels)
+    # Nothing of where it came from: the same weights are the same file, whatever framework had them.
+    card = {"method": "post-training", "levels": list(levels), "calibration_windows": len(windows)}
+    made = ModelFile(preset="mubinn2", parameters=parameters, float_weights=floats.float_weights,
+                     preprocess=floats.preprocess, card=card)  # fmt: skip
+    save_model(out, made)
+    return {
+        "model": str(out),
+        "parameters": sum(int(tensor.size) for tensor in parameters.tensors().values()),
+        "calibrated": len(windows),
+        "import_error": error,
+        "agreement": _agreement(made, windows),
+    }
+
+
+def imported(source, *, pool=None, like=None):
+    """(full-precision ModelFile, greatest difference to the source framework or None)."""
+    preprocess = None if like is None else load_model(like).preprocess
+    if _is_ours(source):
+        file = load_model(source)
+        if file.float_weights is None:
+            raise UserError(f"{source}: float_weights must be there: this model file has none")
+        if pool not in (None, file.float_weights.pool):
+            raise UserError(f"--pool must be {file.float_weights.pool}, as in {source}, not {pool}")
+        return ModelFile(preset="fp", float_weights=file.float_weights, preprocess=preprocess or file.preprocess), None
+    try:
+        model = read_model(source, pool=pool)
+        return ModelFile(preset="fp", float_weights=model.weights, preprocess=preprocess), check(model)
+    except SourceError as error:
+        text = str(error)
+        raise UserError(text if str(source) in text else f"{source}: {text}") from None
+
+
+def _is_ours(source):
+    if source in MODELS:
+        return True
+    path = Path(source)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    try:
+        with safe_open(path, framework="np") as file:
+            return "mubinn" in (file.metadata() or {})
+    except SafetensorError:
+        return False
+
+
+def calibration(model_file, data):
+    """Windows to fit scales on, of the training part of an EEGMAT folder or of an .npz."""
+    loaded = load_for(model_file, data)
+    windows = loaded if isinstance(loaded, Windows) else time_split(loaded).train
+    return windows.select(np.unique(np.linspace(0, len(windows) - 1, WINDOWS).round().astype(int)))
+
+
+def _agreement(model_file, windows):
+    """Share of the calibration windows with the float model's class, None without a head."""
+    if not model_file.classes:
+        return None
+    found = evaluate(model_file, windows)
+    return float(np.mean(found.label == found.float_label))
