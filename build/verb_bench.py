@@ -5,6 +5,7 @@ EXAMPLE = "mubinn bench golden --data ../shared/data/eegmat"
 PREFIX = "mubinn.build.bench_"
 VERBS = {
     "golden": "speed of the golden model against torch.nn.LSTM",
+    "training": "a training step of the quantized LSTM against torch.nn.LSTM",
     "accuracy": "accuracy of binarized against full-precision training, paired",
     "baseline": "area, clock and cycles of the presets against the baseline in git",
     "engine": "cycles of a step in the circuit, predicted and ideal",

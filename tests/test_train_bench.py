@@ -109,3 +109,15 @@ def test_shipped_models_carry_what_was_measured(results, tmp_path):
     assert card["seed"] == 0 and card["time split"]["difference"] == -5.0 and "ODC-By" in card["origin of the data"]
     assert json.loads((tmp_path / "eeg-2-2.card.json").read_text()) == card
     assert load_model(tmp_path / "eeg-fp.safetensors").card["time split"]["accuracy"] == 80.0
+
+
+def test_a_training_step_is_measured(capsys):
+    """Its figures, and the exit code of the limit; the time itself is no test."""
+    command = ["bench", "training", "--batch", "4", "--steps", "6", "--inputs", "3", "--hidden", "5", "--repeats", "2", "--json"]
+    assert main([*command, "--limit", "1e9"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] and len(found["quantized_runs_s"]) == len(found["torch_runs_s"]) == 2
+    assert found["ratio"] == found["quantized_s"] / found["torch_s"] and found["levels"] == [3, 3]
+    assert main([*command, "--limit", "0"]) == 1
+    for bad in (["--batch", "0"], ["--levels", "6,1"], ["--threads", "0"]):
+        assert main([*command, *bad]) == 1

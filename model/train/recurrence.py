@@ -45,9 +45,19 @@ class Staircase:
         torch.add(self.zero, v, alpha=self.gain, out=scratch).clamp_(self.first, self.last)
         return out.copy_(scratch)  # positive, so the conversion's truncation is a floor
 
-    def scale_gradient(self, sums):
-        """[rows, levels] from per-column sums of gradient * sign [levels, rows * width]."""
-        return sums.view(len(self.signs), self.rows, -1).sum(2).t().contiguous()
+    def scale_gradient(self, index, gradient):
+        """[rows, levels]: sums of gradient * sign, from what the entries of the tables got in all."""
+        entries = len(self.values)
+        got = torch.bincount(index.reshape(-1), weights=gradient.reshape(-1), minlength=entries).view(self.rows, -1)
+        return torch.stack([(got * signs.view(self.rows, -1)).sum(1) for signs in self.signs], dim=1).float()
+
+
+class _Views:
+    """Every step of a tensor [steps, batch, 4 * hidden], whole and gate by gate."""
+
+    def __init__(self, tensor):
+        self.whole = tensor.unbind(0)
+        self.gates = list(zip(*(part.unbind(0) for part in tensor.chunk(4, dim=2)), strict=True))
 
 
 def _look_up(table, index, out):
@@ -74,31 +84,35 @@ class _Recurrence(torch.autograd.Function):
         z, scratch, small = zx.new_empty(batch, width), zx.new_empty(batch, width), zx.new_empty(batch, hidden)
         gate_index = zx.new_empty(zx.shape if gates else 0, dtype=torch.int32)
         h_index = zx.new_empty(c.shape if outputs else 0, dtype=torch.int32)
+        # Views of every step at once: taken one by one they cost as much as the smaller operations.
+        views = [_Views(gate), c.unbind(0), tanh_c.unbind(0), h.unbind(0), zx.unbind(0)]
+        by_gate, c_of, tanh_of, h_of, zx_of = views
+        gate_index_of, h_index_of = gate_index.unbind(0) if gates else None, h_index.unbind(0) if outputs else None
+        z_g = z[:, 2 * hidden : 3 * hidden]
         for t in range(steps):
+            now, tanh_now, h_now, whole = c_of[t], tanh_of[t], h_of[t], by_gate.whole[t]
+            i, f, g, o = by_gate.gates[t]
             if t:
-                torch.addmm(zx[t], h[t - 1], wht, out=z)
+                torch.addmm(zx_of[t], h_of[t - 1], wht, out=z)
             else:
-                z.copy_(zx[0])
+                z.copy_(zx_of[0])
             if gates:
-                _look_up(gates.values, gates.index(z, scratch=scratch, out=gate_index[t]), gate[t])
+                _look_up(gates.values, gates.index(z, scratch=scratch, out=gate_index_of[t]), whole)
             else:
-                torch.sigmoid(z, out=gate[t])
-                torch.tanh(z[:, 2 * hidden : 3 * hidden], out=gate[t, :, 2 * hidden : 3 * hidden])
-            i, f, g, o = gate[t].split(hidden, dim=1)
-            torch.mul(i, g, out=c[t])
+                torch.sigmoid(z, out=whole)
+                torch.tanh(z_g, out=g)
+            torch.mul(i, g, out=now)
             if t:
-                c[t].addcmul_(f, c[t - 1])
+                now.addcmul_(f, c_of[t - 1])
             if cell:
                 one = 1 << cell.fraction
-                c[t].mul_(one).add_(0.5).floor_().clamp_(cell.low, cell.high).div_(one)
+                now.mul_(one).add_(0.5).floor_().clamp_(cell.low, cell.high).div_(one)
             else:
-                c[t].clamp_(-settings.cell_limit, settings.cell_limit)
-            torch.tanh(c[t], out=tanh_c[t])
+                now.clamp_(-settings.cell_limit, settings.cell_limit)
+            torch.tanh(now, out=tanh_now)
+            torch.mul(o, tanh_now, out=h_now)
             if outputs:
-                torch.mul(o, tanh_c[t], out=h[t])
-                _look_up(outputs.values, outputs.index(h[t], scratch=small, out=h_index[t]), h[t])
-            else:
-                torch.mul(o, tanh_c[t], out=h[t])
+                _look_up(outputs.values, outputs.index(h_now, scratch=small, out=h_index_of[t]), h_now)
         ctx.save_for_backward(gate, c, tanh_c, h, wh, gate_index, h_index)
         ctx.settings = settings
         ctx.mark_non_differentiable(c)
@@ -110,47 +124,50 @@ class _Recurrence(torch.autograd.Function):
         gates, outputs = ctx.settings.gates, ctx.settings.outputs
         steps, _, hidden = c.shape
         dz = torch.empty_like(gate)
-        dh, dc, passed, small = (torch.empty_like(c[0]) for _ in range(4))
-        d_gate, slope, looked = (torch.empty_like(gate[0]) for _ in range(3))
-        i_, f_, g_, o_ = (slice(k * hidden, (k + 1) * hidden) for k in range(4))
-        gate_sums = [torch.zeros_like(slope) for _ in gates.signs] if gates else []
-        h_sums = [torch.zeros_like(small) for _ in outputs.signs] if outputs else []
+        dc, small = (torch.empty_like(c[0]) for _ in range(2))
+        slope = torch.empty_like(gate[0])
+        g_ = slice(2 * hidden, 3 * hidden)
+        # What a scale's gradient is made of is kept, and summed at the end over all steps at once.
+        d_gates, d_hs = (torch.empty_like(gate) if gates else dz), torch.empty_like(c)
+        by_gate, of_d, c_of, tanh_of, grad_of = _Views(gate), _Views(d_gates), c.unbind(0), tanh_c.unbind(0), grad_h.unbind(0)
+        dz_of, d_h_of = dz.unbind(0), d_hs.unbind(0)
+        gate_index_of, h_index_of = gate_index.unbind(0) if gates else None, h_index.unbind(0) if outputs else None
+        through = torch.empty_like(c[0])
         for t in range(steps - 1, -1, -1):
+            dh, d_whole, tanh_now = d_h_of[t], of_d.whole[t], tanh_of[t]
             if t < steps - 1:
-                torch.addmm(grad_h[t], dz[t + 1], wh, out=dh)
-                dc.mul_(gate[t + 1, :, f_])
+                torch.addmm(grad_of[t], dz_of[t + 1], wh, out=dh)
+                dc.mul_(by_gate.gates[t + 1][1])
             else:
-                dh.copy_(grad_h[t])
+                dh.copy_(grad_of[t])
                 dc.zero_()
-            for total, signs in zip(h_sums, outputs.signs if outputs else (), strict=True):
-                total.addcmul_(_look_up(signs, h_index[t], small).view_as(dh), dh)
             if outputs:
-                _look_up(outputs.slopes, h_index[t], passed)
-                dh.mul_(passed)
-            i, _, g, o = gate[t].split(hidden, dim=1)
+                torch.mul(_look_up(outputs.slopes, h_index_of[t], small).view_as(dh), dh, out=through)
+            else:
+                through = dh
+            i, _, g, o = by_gate.gates[t]
+            d_i, d_f, d_g, d_o = of_d.gates[t]
             # dc += dh * o * (1 - tanh_c^2)
-            torch.mul(tanh_c[t], tanh_c[t], out=small).neg_().add_(1.0).mul_(o)
-            dc.addcmul_(dh, small)
-            torch.mul(dc, g, out=d_gate[:, i_])
-            torch.mul(dc, i, out=d_gate[:, g_])
-            torch.mul(dh, tanh_c[t], out=d_gate[:, o_])
+            torch.mul(tanh_now, tanh_now, out=small).neg_().add_(1.0).mul_(o)
+            dc.addcmul_(through, small)
+            torch.mul(dc, g, out=d_i)
+            torch.mul(dc, i, out=d_g)
+            torch.mul(through, tanh_now, out=d_o)
             if t:
-                torch.mul(dc, c[t - 1], out=d_gate[:, f_])
+                torch.mul(dc, c_of[t - 1], out=d_f)
             else:
-                d_gate[:, f_].zero_()
-            for total, signs in zip(gate_sums, gates.signs if gates else (), strict=True):
-                total.addcmul_(_look_up(signs, gate_index[t], looked).view_as(d_gate), d_gate)
+                d_f.zero_()
             if gates:
-                _look_up(gates.slopes, gate_index[t], slope)
+                _look_up(gates.slopes, gate_index_of[t], slope)
             else:
-                torch.mul(gate[t], gate[t], out=slope)
-                torch.sub(gate[t], slope, out=slope)
+                now = by_gate.whole[t]
+                torch.mul(now, now, out=slope)
+                torch.sub(now, slope, out=slope)
                 torch.mul(g, g, out=slope[:, g_]).neg_().add_(1.0)
-            torch.mul(d_gate, slope, out=dz[t])
+            torch.mul(d_whole, slope, out=dz_of[t])
         dwh = dz[1:].reshape(-1, 4 * hidden).t() @ h[:-1].reshape(-1, hidden)
-        wanted = gates and ctx.needs_input_grad[2]
-        gate_grad = gates.scale_gradient(torch.stack([s.sum(0) for s in gate_sums])) if wanted else None
-        h_grad = outputs.scale_gradient(torch.stack([s.sum(0) for s in h_sums]))[0] if outputs else None
+        gate_grad = gates.scale_gradient(gate_index, d_gates) if gates and ctx.needs_input_grad[2] else None
+        h_grad = outputs.scale_gradient(h_index, d_hs)[0] if outputs else None
         return dz, dwh, gate_grad, h_grad, None
 
 
