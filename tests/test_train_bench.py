@@ -113,7 +113,8 @@ def test_shipped_models_carry_what_was_measured(results, tmp_path):
 
 def test_a_training_step_is_measured(capsys):
     """Its figures, and the exit code of the limit; the time itself is no test."""
-    command = ["bench", "training", "--batch", "4", "--steps", "6", "--inputs", "3", "--hidden", "5", "--repeats", "2", "--json"]
+    sizes = ["--batch", "4", "--steps", "6", "--inputs", "3", "--hidden", "5", "--repeats", "2"]
+    command = ["bench", "training", *sizes, "--json"]
     assert main([*command, "--limit", "1e9"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] and len(found["quantized_runs_s"]) == len(found["torch_runs_s"]) == 2
