@@ -1,6 +1,6 @@
 """The LSTM core: one stream of samples in, one stream of h or of classes out."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -29,6 +29,7 @@ from .scaling import scale_of
 from .sequencer import Sequencer
 from .store import PlaneStore
 from .table import PiecewiseLinear
+from .trace import trace_wires, traced
 from .weights import WeightStore, weight_words
 
 __all__ = ["Lstm"]
@@ -136,7 +137,7 @@ class Lstm(wiring.Component):
             self.sequencer = Sequencer(schedule, in_flight=0 if spec.classes else self.buffer_units)
         self.h_shape = decoded_shape(p.h_scales)
         self.context = Signal(range(contexts))  # of the h codes that come
-        self.trace = self._trace_wires()
+        self.trace = trace_wires(self)
         self.load_map = self.loader = None
         members = {}
         if loads != "none":
@@ -243,67 +244,9 @@ class Lstm(wiring.Component):
             self._h_stream(m, h, flags, last_unit)
         if self.loader is not None:
             self._loading(m, last_unit & flags.last & self.h_code.valid)
-        for wires, source in zip(self.trace.values(), self._traced(m).values(), strict=True):
+        for wires, source in zip(self.trace.values(), traced(self, m).values(), strict=True):
             m.d.comb += [wire.eq(value) for wire, value in zip(wires, source, strict=True)]
         return m
-
-    def _traced(self, m=None):
-        """{signal of the golden trace: (valid, value)} inside the core, a record a unit, or a channel for x_code.
-
-        Without a module only their shapes are of use.
-        """
-        codes = self.intake.codes
-        if self.output is not None:
-            x_code = {"x_code": (codes.valid & codes.ready, codes.p.code)}
-            middle = self._traced_gru() if self.spec.cell_kind == "gru" else self._traced_peephole(m)
-            return x_code | middle | {"h_code": (self.h_code.valid, self.h_code.payload)}
-        streams = (
-            {}
-            if self.schedule.folding.skip
-            else {
-                "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
-                "gate_code": (self.activation.o.valid, self.activation.o.payload.as_value()),
-            }
-        )
-        streams["c"] = (self.cell_state.o.valid, self.cell_state.o.payload)
-        if not self.parameters.output_compares:  # else the golden trace is without them, though a core that loads has both
-            streams["tanh_c"] = (self.tanh_c.o.valid, self.tanh_c.o.payload)
-            streams["h_raw"] = (self.output_product.o.valid, self.output_product.o.payload)
-        streams["h_code"] = (self.h_code.valid, self.h_code.payload)
-        return {"x_code": (codes.valid & codes.ready, codes.p.code)} | streams
-
-    def _traced_gru(self):
-        p = self.activation.o.p
-        return {
-            "z": (self.preactivation.o.valid, self.preactivation.o.p.z.as_value()),
-            "gate_code": (self.activation.o.valid, Cat(p.r, p.codes[1], p.codes[2], Const(0, len(p.r)))),
-            "c": (self.cell_state.o.valid, self.cell_state.o.payload),
-            "h_raw": (self.output.h_raw.valid, self.output.h_raw.payload),
-        }
-
-    def _traced_peephole(self, m):
-        """z and the code of o come long after those of the other gates."""
-        output, unit = self.output, self.activation.o.p
-        z, codes = unit.z.as_value(), Cat(*(unit.codes[gate] for gate in range(3)))
-        if m is not None:
-            z = self._delayed(m, "trace_z", z.shape(), self.cell_state.latency + output.Z_LATENCY, z)
-            codes = self._delayed(m, "trace_codes", codes.shape(), self.cell_state.latency + output.code_latency, codes)
-        of_o = Cat(output.gate_code.payload, Const(0, max(self.spec.gate_bits) - len(output.gate_code.payload)))
-        return {
-            "z": (output.z.valid, Cat(z, output.z.payload)),
-            "gate_code": (output.gate_code.valid, Cat(codes, of_o)),
-            "c": (self.cell_state.o.valid, self.cell_state.o.payload),
-            "tanh_c": (output.tanh_c.valid, output.tanh_c.payload),
-            "h_raw": (output.h_raw.valid, output.h_raw.payload),
-        }
-
-    def _trace_wires(self):
-        """Wires at the top, `trace_NAME_valid` and `trace_NAME`, for testbenches: ports deep inside lose their names in
-        Verilog. Nothing reads them, so they cost no logic."""
-        return {
-            name: (Signal(name=f"trace_{name}_valid"), Signal(len(value), name=f"trace_{name}"))
-            for name, (_, value) in self._traced().items()
-        }
 
     def _delayed(self, m, name, shape, cycles, value):
         m.submodules[name] = delay = Delay(shape, cycles)

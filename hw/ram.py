@@ -4,6 +4,7 @@ from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from mubinn.model.folding import SPRAM_ROWS
 
 from .cells import is_real
 from .rom import Rom
@@ -16,7 +17,8 @@ LOAD_BITS = 32
 LoadWrite = data.StructLayout({"valid": 1, "row": 22, "column": 10, "word": LOAD_BITS})
 """Where a loaded word goes: to bits 32 * column and up of a row."""
 
-SPRAM_ROWS, SPRAM_BITS = 1 << 14, 16
+SPRAM_BITS = 16
+"""Of a block of SPRAM; four stand side by side."""
 
 
 class Ram(wiring.Component):

@@ -7,7 +7,7 @@ from operator import index
 from .spec import LstmSpec, SpecError
 from .timeline import Timeline
 
-__all__ = ["LOADS", "SCALINGS", "Folding", "Part", "Schedule"]
+__all__ = ["LOADS", "SCALINGS", "SPRAM_ROWS", "WEIGHT_MEMORIES", "Folding", "Part", "Schedule"]
 
 _RANGES = {
     "rows": (1, 512),
@@ -27,8 +27,10 @@ LOADS = ("none", "weights", "all")
 """What a core can load while it runs."""
 
 WEIGHT_MEMORIES = ("block", "spram")
-SPRAM_ROWS, SPRAM_BITS = 1 << 14, 64
-"""Of the single-ported RAM of iCE40 UltraPlus, its four blocks side by side."""
+SPRAM_ROWS = 1 << 14
+"""Of the single-ported RAM of iCE40 UltraPlus."""
+SPRAM_WORD_BITS = 64
+"""Of its four blocks side by side."""
 
 WIDEST_WORD = 1 << 15
 """Amaranth's netlists have no cells of 65,536 bits, and no chip a memory of half as many."""
@@ -132,8 +134,8 @@ class Folding:
             rule = f"4 * rows * lanes * weight_planes must be at most {WIDEST_WORD}"
             raise SpecError(f"{rule}, the bits of a weight word, not {word}")
         if self.weight_memory == "spram":
-            if word > SPRAM_BITS:
-                raise SpecError(f"4 * rows * lanes * weight_planes must be at most {SPRAM_BITS} in spram, not {word}")
+            if word > SPRAM_WORD_BITS:
+                raise SpecError(f"4 * rows * lanes * weight_planes must be at most {SPRAM_WORD_BITS} in spram, not {word}")
             schedule = Schedule(spec, replace(self, weight_memory="block"))
             rows = schedule.groups * schedule.passes * schedule.words
             if rows > SPRAM_ROWS:

@@ -102,34 +102,12 @@ def run_seed(seed, *, simulator, folder, manifest, cache):
     elif simulator == "axi":
         stall = min(0.5, case.stall_in, case.stall_out)
         found = run_axi(folder, [case.case] * len(EPISODES), stall=stall, seed=seed, simulator="icarus", cache=folder.parent)
-        return Verdict(
-            seed=seed,
-            simulator=simulator,
-            what=case.what,
-            steps=found.steps,
-            records=found.words,
-            cycles=0,
-            mismatches=found.mismatches,
-            features=case.features,
-            differences=found.differences,
-            seconds=time.monotonic() - started,
-        )
+        return _verdict(seed, simulator, case.what, case.features, found, started, records=found.words, cycles=0)
     else:
         write_case(folder / "vectors", manifest, case.case)
         command = build_bench(folder, manifest, simulator=simulator, cache=folder.parent, runtime_cache=cache, quick=True)
         result = run_bench(command, folder / "vectors", simulator=simulator, **case.run_settings())
-    return Verdict(
-        seed=seed,
-        simulator=simulator,
-        what=case.what,
-        steps=result.steps,
-        records=result.records,
-        cycles=result.cycles,
-        mismatches=result.mismatches,
-        features=case.features,
-        differences=result.differences,
-        seconds=time.monotonic() - started,
-    )
+    return _verdict(seed, simulator, case.what, case.features, result, started)
 
 
 def run_network_seed(seed, *, simulator, folder, manifest, cache):
@@ -137,40 +115,27 @@ def run_network_seed(seed, *, simulator, folder, manifest, cache):
     started, case = time.monotonic(), random_network(seed)
     if simulator == "network":
         found = run_network(case)
-        mismatches = len(found.differences)
+        more = {"mismatches": len(found.differences)}
     else:
         write_case(folder / "vectors", manifest, network_case(case.network, case.windows))
         command = build_bench(folder, manifest, simulator="icarus", cache=folder.parent, runtime_cache=cache, quick=True)
         stalls = {"stall_in": case.stall_in, "stall_out": case.stall_out, "seed": seed, "reset_at": case.reset_at}
         found = run_bench(command, folder / "vectors", simulator="icarus", **stalls)
-        mismatches = found.mismatches
-    return Verdict(
-        seed=seed,
-        simulator=simulator,
-        what=case.features[0],
-        steps=found.steps,
-        records=found.records,
-        cycles=found.cycles,
-        mismatches=mismatches,
-        features=case.features,
-        differences=found.differences,
-        seconds=time.monotonic() - started,
-    )
+        more = {}
+    return _verdict(seed, simulator, case.features[0], case.features, found, started, **more)
 
 
 def run_reload_seed(seed):
     """Load the models of a seed, right and broken, into its core while windows go through it."""
-    case = random_reload(seed)
+    started, case = time.monotonic(), random_reload(seed)
     found = run_reload(case.core(), case.models, seed=seed, **case.stalls)
-    return Verdict(
-        seed=seed,
-        simulator=RELOAD,
-        what=case.features[1],
-        steps=found.steps,
-        records=found.records,
-        cycles=found.cycles,
-        mismatches=found.mismatches,
-        features=case.features,
-        differences=found.differences,
-        seconds=found.seconds,
-    )
+    return _verdict(seed, RELOAD, case.features[1], case.features, found, started)
+
+
+def _verdict(seed, simulator, what, features, found, started, **more):
+    """Verdict of what a run found; `more` has the counts that it names otherwise."""
+    counts = {
+        name: more[name] if name in more else getattr(found, name) for name in ("steps", "records", "cycles", "mismatches")
+    }
+    about = {"seed": seed, "simulator": simulator, "what": what, "features": features, "differences": found.differences}
+    return Verdict(**about, **counts, seconds=time.monotonic() - started)

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ..network import Layer, Network
+from .directions import reversed_steps
 from .integers import MAX_STEPS, integer_parameters
 from .layer import STAGES, QuantLstm
 
@@ -72,7 +73,7 @@ class LSTM(nn.Module):
         x, lengths, _ = self._steps_first(input)
         with torch.no_grad():
             for own in self.layers:
-                for one, samples in zip(own, (x, _reversed(x, lengths)), strict=False):
+                for one, samples in zip(own, (x, reversed_steps(x, lengths)), strict=False):
                     one.start(stage, samples)
                 x = torch.cat([h for h, _ in self._directions(own, x, lengths)], dim=2)
 
@@ -133,7 +134,7 @@ class LSTM(nn.Module):
                 # The backward direction ends at the first step.
                 last = (lengths - 1) if k == 0 else torch.zeros_like(lengths)
                 ends_h.append(_at(h, last))
-                ends_c.append(_at(c if k == 0 else _reversed(c, lengths), last))
+                ends_c.append(_at(c if k == 0 else reversed_steps(c, lengths), last))
             x = torch.cat([h for h, _ in found], dim=2)
         h_n, c_n = torch.stack(ends_h), torch.stack(ends_c)
         if isinstance(input, PackedSequence):
@@ -159,8 +160,8 @@ class LSTM(nn.Module):
         """(h, c) of every direction, in the order of the steps; c of the backward one in its own."""
         found = [own[0].hidden(x)]
         if len(own) > 1:
-            h, c = own[1].hidden(_reversed(x, lengths))
-            found.append((_reversed(h, lengths), c))
+            h, c = own[1].hidden(reversed_steps(x, lengths))
+            found.append((reversed_steps(h, lengths), c))
         return found
 
     def _packed(self, x, lengths, like):
@@ -173,10 +174,3 @@ class LSTM(nn.Module):
 def _at(values, step):
     """values[step[k], k] for every k."""
     return values.gather(0, step[None, :, None].expand(1, -1, values.shape[2]))[0]
-
-
-def _reversed(x, lengths):
-    """Every window in reverse; what is behind its end stays there."""
-    at = torch.arange(len(x), device=x.device)[:, None]
-    at = torch.where(at < lengths, lengths - 1 - at, at)
-    return x.gather(0, at[:, :, None].expand_as(x))

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from .crf import Crf
+from .directions import reversed_steps
 from .layer import STAGES, QuantLstm
 
 __all__ = ["Tagger"]
@@ -86,7 +87,7 @@ class Tagger(nn.Module):
         x = self.embedded(word, case).detach()
         with torch.no_grad():
             for pair in self.layers:
-                for one, samples in zip(pair, (x, _reversed(x, lengths)), strict=True):
+                for one, samples in zip(pair, (x, reversed_steps(x, lengths)), strict=True):
                     one.start(stage, samples)
                 x = _both(pair, x, lengths)
 
@@ -100,12 +101,5 @@ class Tagger(nn.Module):
 def _both(pair, x, lengths):
     """h of both directions side by side."""
     forward, _ = pair[0].hidden(x)
-    backward, _ = pair[1].hidden(_reversed(x, lengths))
-    return torch.cat([forward, _reversed(backward, lengths)], dim=2)
-
-
-def _reversed(x, lengths):
-    """Every sentence in reverse; what is behind its end stays there."""
-    at = torch.arange(len(x), device=x.device)[:, None]
-    at = torch.where(at < lengths, lengths - 1 - at, at)
-    return x.gather(0, at[:, :, None].expand_as(x))
+    backward, _ = pair[1].hidden(reversed_steps(x, lengths))
+    return torch.cat([forward, reversed_steps(backward, lengths)], dim=2)
