@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
-from mubinn.build import cli
+from mubinn.build import cli, verb_generate
 from mubinn.build.generate import generate
 from mubinn.hw.axi import AxiCore
 from mubinn.hw.constants import widest
@@ -17,7 +17,7 @@ from mubinn.hw.network import NetworkCore
 from mubinn.hw.ram import Ram
 from mubinn.hw.rom import Rom
 from mubinn.model.artifact import ModelFile, save_model
-from mubinn.model.folding import Folding, Schedule
+from mubinn.model.folding import LOADS, WEIGHT_MEMORIES, Folding, Schedule
 from mubinn.model.network import Layer, Network
 from mubinn.model.spec import LstmSpec, SpecError
 from mubinn.sim.axi import simulate_axi
@@ -242,6 +242,11 @@ def test_models_that_have_no_place_are_refused():
 def test_foldings_that_can_not_be(changes, message):
     with pytest.raises(SpecError, match=message):
         Folding(**changes)
+
+
+def test_the_command_line_knows_what_a_folding_knows():
+    """It has the words of its own, since the folding takes long to import."""
+    assert (verb_generate.LOADS, verb_generate.WEIGHT_MEMORIES) == (LOADS, WEIGHT_MEMORIES)
 
 
 def test_spram_has_its_limits():
