@@ -1,7 +1,6 @@
 """`mubinn bench golden`: wall time of the golden model against torch.nn.LSTM of the same shape, in one process."""
 
 import statistics
-import time
 
 HELP = """\
 Wall time of the golden model over a whole test set, against torch.nn.LSTM's float forward of the same shape and
@@ -54,6 +53,8 @@ def compare(model, x, *, repeats=5):
     """Seconds of `model.run(x)` and of torch.nn.LSTM's forward of the same shape, run in turns; a dict of medians."""
     import torch
 
+    from .turns import seconds_in_turns
+
     spec = model.spec
     torch.manual_seed(1)
     network = torch.nn.LSTM(spec.input_size, spec.hidden_size, batch_first=True).eval()
@@ -66,23 +67,16 @@ def compare(model, x, *, repeats=5):
         with torch.inference_mode():
             return network(samples)
 
-    seconds = {golden: [], floats: []}
-    for action in seconds:  # the first call of each decodes weights, starts threads
-        action()
-    for _ in range(repeats):
-        for action, taken in seconds.items():
-            start = time.perf_counter()
-            action()
-            taken.append(time.perf_counter() - start)
-    golden_s, torch_s = (statistics.median(taken) for taken in seconds.values())
+    of_golden, of_floats = seconds_in_turns([golden, floats], repeats)
+    golden_s, torch_s = statistics.median(of_golden), statistics.median(of_floats)
     return {
         "windows": x.shape[0],
         "steps": x.shape[1],
         "golden_s": golden_s,
         "torch_s": torch_s,
         "ratio": golden_s / torch_s,
-        "golden_runs_s": seconds[golden],
-        "torch_runs_s": seconds[floats],
+        "golden_runs_s": of_golden,
+        "torch_runs_s": of_floats,
         "torch": f"torch {torch.__version__}",
         "threads": torch.get_num_threads(),
     }

@@ -1,7 +1,6 @@
 """`mubinn bench training`: a training step of the quantized LSTM against that of torch.nn.LSTM, in one process."""
 
 import statistics
-import time
 
 HELP = """\
 Wall time of a training step, forward and backward, of the quantized LSTM in its last stage (weights, activations and c),
@@ -69,6 +68,8 @@ def compare(shape, hidden, levels, *, ternary=False, repeats=7, classes=2):
     from mubinn.model.train.network import Classifier
     from torch import nn
 
+    from .turns import seconds_in_turns
+
     torch.manual_seed(1)
     x, y = torch.randn(shape), torch.randint(0, classes, shape[1:2])
     kinds = ("ternary", "ternary", "levels", "ternary") if ternary else ("levels",) * 4
@@ -88,21 +89,14 @@ def compare(shape, hidden, levels, *, ternary=False, repeats=7, classes=2):
         head.zero_grad(set_to_none=True)
         loss(head(plain(x)[0].mean(0)), y).backward()
 
-    seconds = {quantized: [], floats: []}
-    for action in seconds:  # the first call of each makes tables, starts threads
-        action()
-    for _ in range(repeats):
-        for action, taken in seconds.items():
-            start = time.perf_counter()
-            action()
-            taken.append(time.perf_counter() - start)
-    quantized_s, torch_s = (statistics.median(taken) for taken in seconds.values())
+    of_ours, of_theirs = seconds_in_turns([quantized, floats], repeats)
+    quantized_s, torch_s = statistics.median(of_ours), statistics.median(of_theirs)
     return {
         "quantized_s": quantized_s,
         "torch_s": torch_s,
         "ratio": quantized_s / torch_s,
-        "quantized_runs_s": seconds[quantized],
-        "torch_runs_s": seconds[floats],
+        "quantized_runs_s": of_ours,
+        "torch_runs_s": of_theirs,
         "torch": f"torch {torch.__version__}",
         "threads": torch.get_num_threads(),
     }
