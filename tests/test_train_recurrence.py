@@ -135,3 +135,43 @@ def test_ternary_gates_in_full_precision(first):
     assert network.lstm.weight_hh_l0.grad.abs().max() > 0
     h_lstm = network.lstm(x)[0]
     assert torch.allclose(h, h_lstm, atol=1e-5) != first
+
+
+def run_once(zx0, wh0, weight, network, extra):
+    gates, outputs = staircases(network)
+    zx, wh = zx0.clone().requires_grad_(), wh0.clone().requires_grad_()
+    scales = network.gate_scales().detach().requires_grad_()
+    h_scales = network.h_scales()[0].detach().requires_grad_()
+    h, c = recurrence(zx, wh, gate_scales=scales, h_scales=h_scales, gates=gates, outputs=outputs, **extra)
+    (h * weight).sum().backward()
+    return [h.detach(), c, zx.grad, wh.grad, scales.grad, h_scales.grad]
+
+
+@pytest.mark.parametrize(
+    "extra", [{}, {"cell": Fixed(bits=12, fraction=7)}, {"cell": Fixed(bits=5, fraction=3)}, {"cell_limit": 0.5}]
+)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("batch", [3, 17, 40])
+def test_the_fused_loops_equal_the_torch_operations(monkeypatch, extra, threads, batch):
+    network, _ = quantized(4, 3, TERNARY)
+    torch.manual_seed(batch)
+    zx, wh = 2 * torch.randn(STEPS, batch, 4 * HIDDEN), 0.5 * torch.randn(4 * HIDDEN, HIDDEN)
+    weight = torch.randn(STEPS, batch, HIDDEN)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        fused = run_once(zx, wh, weight, network, extra)
+    finally:
+        torch.set_num_threads(before)
+    monkeypatch.setattr("mubinn.model.train.recurrence.fits", lambda *_: False)
+    plain = run_once(zx, wh, weight, network, extra)
+    for ours, want in zip(fused, plain, strict=True):
+        assert torch.allclose(ours, want, atol=1e-4, rtol=1e-4)
+
+
+def test_a_nan_neither_crashes_nor_gets_lost():
+    network, _ = quantized(4, 2)
+    zx, wh = torch.zeros(STEPS, BATCH, 4 * HIDDEN), torch.zeros(4 * HIDDEN, HIDDEN)
+    weight = torch.full((STEPS, BATCH, HIDDEN), torch.nan)
+    zx[2, 1] = torch.nan
+    assert run_once(zx, wh, weight, network, {})[2].isnan().any()
