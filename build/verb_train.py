@@ -22,7 +22,12 @@ def add_arguments(parser):
 
     parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder or .npz")
     parser.add_argument("-o", "--out", required=True, metavar="MODEL", help="model file to write")
-    parser.add_argument("--preset", default=Default.preset, metavar="PRESET", help="fp, mubinn2 (default) or qlrl")
+    parser.add_argument(
+        "--preset",
+        default=Default.preset,
+        metavar="PRESET",
+        help="fp, b_lstm, nazari2020, mubinn1, mubinn2 (default) or qlrl; docs/training.md says what they binarize",
+    )
     parser.add_argument("--levels", default="2,2", metavar="A,W", help="of activations and weights, 1 to 5; default: 2,2")
     parser.add_argument("--gates", metavar="G,G,...", help="gates of 0, 1/2 and 1: of BI, BF, BO; default: BI,BF with qlrl")
     parser.add_argument("--gate-slope", default=Default.gate_slope, metavar="KIND", help="gradient through them: that of "

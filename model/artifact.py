@@ -26,7 +26,7 @@ from .zoo import MODELS, model_path
 __all__ = ["FORMAT_VERSION", "PRESETS", "ArtifactError", "ModelFile", "Preprocess", "load_model", "save_model"]
 
 FORMAT_VERSION = 1
-PRESETS = ("fp", "b_lstm", "mubinn1", "mubinn2", "qlrl")
+PRESETS = ("fp", "b_lstm", "nazari2020", "mubinn1", "mubinn2", "qlrl")
 FLOAT = "float."
 FIELDS = ("format_version", "preset", "spec", "preprocess", "float_pool", "card", "sha256")
 

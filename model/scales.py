@@ -1,10 +1,12 @@
 """Scales of a multi-level binarization from data: the fit before training, and the integers the hardware uses."""
 
+from itertools import combinations
+
 import numpy as np
 
 from .fixed import round_half_up
 
-__all__ = ["fit_scales", "fixed_point_scales", "integer_scales", "project_ordered", "unit_scales"]
+__all__ = ["fit_powers_of_two", "fit_scales", "fixed_point_scales", "integer_scales", "project_ordered", "unit_scales"]
 
 
 def fit_scales(values, levels, *, rounds=20):
@@ -21,8 +23,7 @@ def fit_scales(values, levels, *, rounds=20):
     -------
     float64 array [levels], each at least the sum of the later ones.
     """
-    values = np.asarray(values, dtype=np.float64).ravel()
-    values = values[:: max(1, values.size // 20_000)]
+    values = _sample(values)
     residual, scales = values.copy(), np.zeros(levels)
     for level in range(levels):
         scales[level] = np.abs(residual).mean()
@@ -35,6 +36,41 @@ def fit_scales(values, levels, *, rounds=20):
             residual -= scales[level] * signs[:, level]
         scales = project_ordered(np.abs(np.linalg.lstsq(signs, values, rcond=None)[0]))
     return scales
+
+
+def fit_powers_of_two(values, levels, exponents):
+    """Powers of two, each below the one before, whose greedy codes approximate `values` best: every choice is tried.
+
+    MuBiNN explores "the design space to find proper values for scaling factors" of its first method and does not say how.
+
+    Parameters
+    ----------
+    values : float array
+        Any shape; up to 20,000 evenly spaced elements are used.
+    levels : int
+    exponents : sequence of int
+        To choose from, at least `levels`, falling.
+
+    Returns
+    -------
+    float64 array [levels]; of equally good choices the first.
+    """
+    values, best, least = _sample(values), None, np.inf
+    for chosen in combinations(exponents, levels):
+        scales, residual = 2.0 ** np.array(chosen), values
+        for scale in scales:
+            residual = residual - np.where(residual >= 0, scale, -scale)
+        error = float((residual**2).sum())
+        if error < least:
+            best, least = scales, error
+    if best is None:
+        raise ValueError(f"exponents must be at least {levels}, not {len(exponents)}")
+    return best
+
+
+def _sample(values):
+    values = np.asarray(values, dtype=np.float64).ravel()
+    return values[:: max(1, values.size // 20_000)]
 
 
 def project_ordered(scales):

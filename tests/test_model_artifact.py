@@ -148,7 +148,7 @@ PARTS = {"preset": "mubinn2", "parameters": random_parameters(LstmSpec(input_siz
 @pytest.mark.parametrize(
     ("parts", "text"),
     [
-        ({"preset": "best"}, "preset must be fp, b_lstm, mubinn1, mubinn2 or qlrl, not 'best'"),
+        ({"preset": "best"}, "preset must be fp, b_lstm, nazari2020, mubinn1, mubinn2 or qlrl, not 'best'"),
         ({"preset": "fp"}, "parameters must be there for every preset but fp, and only there"),
         ({"parameters": None}, "parameters must be there for every preset but fp, and only there"),
         ({"preset": "fp", "parameters": None}, "float_weights must be there for the preset fp"),
@@ -295,7 +295,7 @@ SPEC = json.loads(random_model_file(1).spec.to_json())
         ({"spec": None}, {}, "bias_codes does not belong to a full-precision model"),
         ({"spec": 5}, {}, "not a spec: 'int' object is not iterable"),
         ({"preset": "fp"}, {}, "parameters must be there for every preset but fp, and only there"),
-        ({"preset": ["fp"]}, {}, "preset must be fp, b_lstm, mubinn1, mubinn2 or qlrl, not ['fp']"),
+        ({"preset": ["fp"]}, {}, "preset must be fp, b_lstm, nazari2020, mubinn1, mubinn2 or qlrl, not ['fp']"),
         ({"float_pool": "max"}, {}, "float.pool must be mean or last, not 'max'"),
         ({"float_pool": None}, {}, "float.bias needs float_pool"),
         ({"preprocess": {}}, {}, "preprocess must hold channels, fs, decimation, mean, std"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mubinn.model.binarize import ordered
 from mubinn.model.reference import mlb
-from mubinn.model.scales import fit_scales, integer_scales, project_ordered, unit_scales
+from mubinn.model.scales import fit_powers_of_two, fit_scales, integer_scales, project_ordered, unit_scales
 
 
 def test_unit_scales_by_hand():
@@ -46,3 +46,12 @@ def test_integer_scales_are_close_ordered_and_fit(bits, seed):
     # one rounding, and at most one unit more for each later level that was rounded up
     assert np.abs(integers - scales * 2**fraction).max() <= 2
     assert integers.max() >= 1 << bits - 2  # no finer binary point would hold them
+
+
+def test_powers_of_two_are_the_best_choice_of_all():
+    assert fit_powers_of_two([0.9, -1.1, 1.0], 1, range(2, -4, -1)).tolist() == [1.0]
+    assert fit_powers_of_two([3.0, -1.0, 1.0, -3.0], 2, range(3, -4, -1)).tolist() == [2.0, 1.0]
+    # A wide gap is worth more than neighbours where the values come in two narrow groups.
+    assert fit_powers_of_two([1.1, 0.9, -1.1, -0.9], 2, range(1, -5, -1)).tolist() == [1.0, 0.125]
+    with pytest.raises(ValueError, match="exponents must be at least 3, not 2"):
+        fit_powers_of_two([1.0], 3, range(0, -2, -1))

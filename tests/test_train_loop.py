@@ -153,7 +153,9 @@ def test_validation_is_the_last_part_of_every_class(windows):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"preset": "b_lstm"}, r"^preset must be fp, mubinn2 or qlrl, not 'b_lstm'$"),
+        ({"preset": "lstm"}, r"^preset must be fp, b_lstm, nazari2020, mubinn1, mubinn2 or qlrl, not 'lstm'$"),
+        ({"preset": "b_lstm"}, r"^levels must be 1,1 with preset b_lstm, not 2,2$"),
+        ({"preset": "mubinn1", "gates": ("BI",)}, r"^gates must be left out with preset mubinn1$"),
         ({"gates": ("BG",)}, r"^gates must be of BI, BF, BO, each once, not 'BG'$"),
         ({"gates": ("BI", "BI")}, r"^gates must be of BI, BF, BO, each once, not 'BI,BI'$"),
         ({"preset": "fp", "gates": ("BI",)}, r"^gates must be left out with preset fp$"),

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from operator import index
 
 from ..evaluate import FOLDS
+from .systems import SYSTEMS
 
 __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 
-PRESETS = ("fp", "mubinn2", "qlrl")
+PRESETS = ("fp", *SYSTEMS)
 GATES = ("BI", "BF", "BO")
 """Gates of 0, 1/2 and 1, rounded and clipped in every iteration, as the second paper's tables name them."""
 _INTEGERS = {
@@ -42,8 +43,9 @@ def default_epochs(preset, levels):
 
 
 def default_copies(preset, levels):
-    """Inputs of a channel. A single level at one threshold keeps too little of the amplitude, whatever the network behind."""
-    return 3 if preset != "fp" and levels[0] == 1 else 1
+    """Inputs of a channel. A single level at one threshold keeps too little of the amplitude, whatever the network behind;
+    b_lstm has that one sign all the same."""
+    return 3 if preset not in ("fp", "b_lstm") and levels[0] == 1 else 1
 
 
 class TrainError(ValueError):
@@ -60,9 +62,9 @@ class TrainConfig:
 
     Parameters
     ----------
-    preset : "fp", "mubinn2" or "qlrl"
+    preset : "fp", or of `systems.SYSTEMS`
         qlrl is mubinn2 with ternary gates, i and f unless `gates` says otherwise.
-    levels : (A, W), each 1 to 5
+    levels : (A, W), each 1 to 5; with b_lstm both 1
     gates : tuple of "BI", "BF", "BO"
         Which gates are ternary.
     gate_slope : "sigma" or "rounded"
@@ -125,7 +127,7 @@ class TrainConfig:
         object.__setattr__(self, "gates", tuple(self.gates))
         if not set(self.gates) <= set(GATES) or len(set(self.gates)) < len(self.gates):
             raise TrainError(f"gates must be of {', '.join(GATES)}, each once, not {','.join(map(str, self.gates))!r}")
-        if (self.preset == "fp" and self.gates) or (self.preset == "qlrl" and not self.gates):
+        if (self.preset not in ("mubinn2", "qlrl") and self.gates) or (self.preset == "qlrl" and not self.gates):
             raise TrainError(f"gates must be {'left out' if self.gates else 'at least one'} with preset {self.preset}")
         if self.gate_slope not in ("sigma", "rounded"):
             raise TrainError(f"gate_slope must be sigma or rounded, not {self.gate_slope!r}")
@@ -137,6 +139,8 @@ class TrainConfig:
             levels = ()
         if len(levels) != 2 or not all(1 <= level <= 5 for level in levels):
             raise TrainError(f"levels must be A,W, each 1 to 5, not {self.levels!r}")
+        if self.preset == "b_lstm" and levels != (1, 1):
+            raise TrainError(f"levels must be 1,1 with preset b_lstm, not {','.join(map(str, levels))}")
         object.__setattr__(self, "levels", levels)
         kind, _, fold = self.split.partition(":")
         if self.split != "time" and not (kind == "subject" and fold.isdecimal() and int(fold) < FOLDS):
@@ -160,7 +164,8 @@ class TrainConfig:
     @property
     def gate_kinds(self):
         """Kind of each gate in the order i f g o."""
-        return tuple("ternary" if f"B{gate}" in self.gates else "levels" for gate in "IFGO")
+        kind = "levels" if self.preset == "fp" else SYSTEMS[self.preset].gate
+        return tuple("ternary" if f"B{gate}" in self.gates else kind for gate in "IFGO")
 
     @property
     def phases(self):

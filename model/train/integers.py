@@ -31,21 +31,23 @@ def integer_parameters(network, *, max_steps=MAX_STEPS):
         fractions[f"{name}_fraction"] = fraction
         tensors[f"{name}_codes"] = np.stack(codes).reshape(tensor.shape)
         tensors[f"{name}_scales"] = integers
+    widest = max(tensors["wx_scales"].shape[1], tensors["wh_scales"].shape[1])
+    for name in ("wx_scales", "wh_scales"):  # both have as many levels in the chip; those that are not there count 0
+        tensors[name] = np.pad(tensors[name], ((0, 0), (0, widest - tensors[name].shape[1])))
     head = {}
     if hasattr(network, "head"):
         tensors["head_weight"], tensors["head_bias"], head["head_fraction"] = integer_head(network.head, h_fraction)
         head |= {"classes": network.head.out_features, "pool": network.pool, "head_bits": HEAD_BITS}
-    activation_levels, weight_levels = network.levels
     spec = LstmSpec(
         input_size=network.lstm.input_size,
         hidden_size=units,
         max_steps=max_steps,
-        input_levels=activation_levels,
-        hidden_levels=activation_levels,
-        gate_levels=activation_levels,
+        input_levels=network.x_scales.levels,
+        hidden_levels=network.h_scales.levels,
+        gate_levels=network.levels[0],
         gate_kinds=network.gate_kinds,
-        weight_levels=weight_levels,
-        bias_levels=weight_levels,
+        weight_levels=widest,
+        bias_levels=network.bias_scales.levels,
         x=Fixed(bits=X_BITS, fraction=x_fraction),
         z=network.z_format,
         cell=network.cell_format,

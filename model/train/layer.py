@@ -8,9 +8,11 @@ from torch import nn
 
 from ..fixed import Fixed, round_half_up
 from ..scales import fit_scales, unit_scales
+from .fixed_scales import scales_of
 from .levels import Scales, binarized, residual_scales
 from .recurrence import recurrence
 from .staircases import gate_staircase, output_staircase
+from .systems import SYSTEMS
 
 __all__ = ["STAGES", "QuantLstm"]
 
@@ -36,6 +38,8 @@ class QuantLstm(nn.Module):
     input_size, hidden_size : int
     activation_levels, weight_levels : int
         (A, W) of the papers.
+    preset : str
+        Which of `systems.SYSTEMS` decides how operands are scaled. The kinds of the gates are a choice of their own.
     gate_kinds : sequence of 4 str
         Of `mubinn.model.gates.GATE_KINDS`, in the order i f g o; a ternary gate is rounded and clipped in every forward pass
         (the re-learning method). Of effect once activations are quantized.
@@ -68,9 +72,9 @@ class QuantLstm(nn.Module):
         Share of each tensor's values that the last forward pass gave no gradient (x), or holds at the bound (weights).
     """
 
-    def __init__(self, input_size, hidden_size, *, activation_levels, weight_levels, gate_kinds=("levels",) * 4,
-                 gate_slope="sigma", gates_first=False, rounds_late=False, gumbel=(False,) * 4, residual=False,
-                 takes_codes=False, input_copies=1):  # fmt: skip
+    def __init__(self, input_size, hidden_size, *, activation_levels, weight_levels, preset="mubinn2",
+                 gate_kinds=("levels",) * 4, gate_slope="sigma", gates_first=False, rounds_late=False, gumbel=(False,) * 4,
+                 residual=False, takes_codes=False, input_copies=1):  # fmt: skip
         super().__init__()
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.input_copies = input_copies
@@ -85,12 +89,13 @@ class QuantLstm(nn.Module):
             self.lstm.bias_hh_l0[hidden_size : 2 * hidden_size] = 1.0  # remember at the start of training
         self.lstm.bias_ih_l0.requires_grad_(False)  # one bias is enough
         self.x_shift = nn.Parameter(torch.zeros(input_size))
-        self.x_scales = Scales(1, activation_levels, bits=ALPHA_BITS)
-        self.h_scales = Scales(1, activation_levels, bits=ALPHA_BITS, most_fraction=12)
+        system = SYSTEMS[preset]
+        self.x_scales = scales_of(system.x, 1, activation_levels, bits=ALPHA_BITS)
+        self.h_scales = scales_of(system.h, 1, activation_levels, bits=ALPHA_BITS, most_fraction=12)
         self.gate_scales = Scales(4, activation_levels, bits=15, limit=(0.5, 0.5, float("inf"), 0.5))
-        self.wx_scales = Scales(4, weight_levels, bits=BETA_BITS)
-        self.wh_scales = Scales(4, weight_levels, bits=BETA_BITS)
-        self.bias_scales = Scales(4, weight_levels, bits=BETA_BITS)
+        self.wx_scales = scales_of(system.wx, 4, weight_levels, bits=BETA_BITS)
+        self.wh_scales = scales_of(system.wh, 4, weight_levels, bits=BETA_BITS)
+        self.bias_scales = scales_of(system.bias, 4, weight_levels, bits=BETA_BITS)
 
     def quantizes(self, stage):
         """Whether `stage` is reached or passed."""
@@ -198,8 +203,7 @@ class QuantLstm(nn.Module):
         had_x = self.quantizes_x
         if stage == "weights":
             for _, tensor, scales in self.named_weights():
-                rows = tensor.detach().reshape(4, self.lstm.hidden_size, -1).cpu().numpy()
-                scales.set([fit_scales(row, self.levels[1]) for row in rows])
+                scales.fit(tensor.detach().reshape(4, self.lstm.hidden_size, -1).cpu().numpy())
         elif stage == "activations":
             self._fit_gates(x)
         self.stage = stage
@@ -220,7 +224,7 @@ class QuantLstm(nn.Module):
                 start = torch.tensor(cuts).repeat_interleave(channels)
             with torch.no_grad():
                 self.x_shift.copy_(start)
-        self.x_scales.set([fit_scales((x - self.x_shift.detach()).cpu().numpy(), self.levels[0])])
+        self.x_scales.fit([(x - self.x_shift.detach()).cpu().numpy()])
 
     def _fit_gates(self, x):
         """Scales of h and g from data. i, f and o start evenly spaced from 0 to 1, so that the top code is exactly 1; a
@@ -233,7 +237,7 @@ class QuantLstm(nn.Module):
             z[1:] += h[:-1] @ wh.t()
             i, f, g, o = z.split(units, dim=2)
             gates = (torch.sigmoid(i) - 0.5, torch.sigmoid(f) - 0.5, torch.tanh(g), torch.sigmoid(o) - 0.5)
-        self.h_scales.set([fit_scales(h.cpu().numpy(), levels)])
+        self.h_scales.fit([h.cpu().numpy()])
         even = unit_scales(levels, 0.5)
         self.gate_scales.set(
             [fit_scales(v.cpu().numpy(), levels) if levels == 1 or k == 2 else even for k, v in enumerate(gates)]

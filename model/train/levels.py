@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..scales import integer_scales
+from ..scales import fit_scales, integer_scales
 
 __all__ = ["Scales", "binarized", "residual_scales"]
 
@@ -34,6 +34,15 @@ class Scales(nn.Module):
         self.steps = nn.Parameter(torch.full((rows, levels), 0.1))
         most = torch.full((rows,), torch.inf) if limit is None else torch.tensor(limit)
         self.register_buffer("limit", most, persistent=False)
+
+    @property
+    def levels(self):
+        """Of a number."""
+        return self.steps.shape[1]
+
+    def fit(self, rows):
+        """Start from what fits the values of every row best, arrays of any shape."""
+        self.set([fit_scales(np.asarray(row), self.levels) for row in rows])
 
     def set(self, scales):
         """Start from scales [rows, levels]."""
