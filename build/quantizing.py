@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 from mubinn.model.artifact import ModelFile, load_model, save_model
-from mubinn.model.data import Windows, time_split
+from mubinn.model.data import Windows
 from mubinn.model.evaluate import evaluate, load_for
 from mubinn.model.quantize.post import post_training
 from mubinn.model.quantize.source import SourceError, check, read_model
+from mubinn.model.splits import time_split
 from mubinn.model.zoo import MODELS
 from safetensors import SafetensorError, safe_open
 

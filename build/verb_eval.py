@@ -19,7 +19,9 @@ mubinn eval tagger.safetensors --data ../shared/data/tagging/ud_english_ewt"""
 def add_arguments(parser):
     parser.add_argument("model", metavar="MODEL", help="model file, folder of generate, or eeg-fp, eeg-1-1, eeg-2-2, eeg-3-3")
     parser.add_argument("--data", required=True, metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample")
-    parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
+    parser.add_argument(
+        "--split", metavar="SPLIT", help="time, block:K (K 0 to 4) or subject:K (K 0 to 5) for a folder; default: time"
+    )
     parser.add_argument("--word-column", type=int, default=0, metavar="N", help="of column files for a tagger; default: 0")
     parser.add_argument("--tag-column", type=int, default=1, metavar="N", help="likewise; negative counts from the last; "
                         "default: 1")  # fmt: skip

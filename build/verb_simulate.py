@@ -17,7 +17,9 @@ mubinn simulate out/tagger --data ../shared/data/tagging/ud_english_ewt --window
 def add_arguments(parser):
     parser.add_argument("directory", metavar="DIR", help="folder of mubinn generate")
     parser.add_argument("--data", metavar="DATA", help="EEGMAT folder, .npz, or eeg-sample; default: DIR's vectors")
-    parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
+    parser.add_argument(
+        "--split", metavar="SPLIT", help="time, block:K (K 0 to 4) or subject:K (K 0 to 5) for a folder; default: time"
+    )
     parser.add_argument("--word-column", type=int, default=0, metavar="N", help="of column files for a tagger; default: 0")
     parser.add_argument("--simulator", default="verilator", help="verilator (default), icarus or amaranth")
     parser.add_argument("--cocotb", action="store_true", help="the bench in Python; without --data only")

@@ -32,7 +32,9 @@ def add_arguments(parser):
     parser.add_argument("--gates", metavar="G,G,...", help="gates of 0, 1/2 and 1: of BI, BF, BO; default: BI,BF with qlrl")
     parser.add_argument("--gate-slope", default=Default.gate_slope, metavar="KIND", help="gradient through them: that of "
                         "sigma (default), or of the rounded gate, f * (1 - f): rounded")  # fmt: skip
-    parser.add_argument("--split", metavar="SPLIT", help="time or subject:K (K 0 to 5) for a folder; default: time")
+    parser.add_argument(
+        "--split", metavar="SPLIT", help="time, block:K (K 0 to 4) or subject:K (K 0 to 5) for a folder; default: time"
+    )
     parser.add_argument("--seed", type=int, default=Default.seed, help="decides everything random; default: 0")
     parser.add_argument("--start", metavar="MODEL", help="start from this model's float weights, no float epochs then")
     parser.add_argument("--hidden", type=int, default=Default.hidden_size, metavar="N", help="units; default: 100")

@@ -1,4 +1,4 @@
-"""Recordings: the reader of EEGMAT and its leak-free splits. What concerns windows alone is in `windows`.
+"""Recordings: the reader of EEGMAT. What concerns windows alone is in `windows`, the splits are in `splits`.
 
 A *recording* is one subject under one condition; a *window* is a piece of it that the network classifies.  All
 values are microvolts until `Normalisation.apply`.  What a user can cause (a wrong folder, a damaged file, a split
@@ -19,7 +19,6 @@ __all__ = [
     "DataError",
     "Normalisation",
     "Recordings",
-    "Split",
     "Windows",
     "cut",
     "decimate",
@@ -27,8 +26,6 @@ __all__ = [
     "load_windows",
     "save_windows",
     "sha256",
-    "subject_split",
-    "time_split",
 ]
 
 EEGMAT_FILES = tuple(f"eegmat_s{first:02}-{first + 8:02}.npz" for first in (0, 9, 18, 27))
@@ -62,25 +59,6 @@ class Recordings:
             )
         if not (math.isfinite(self.fs) and self.fs > 0):
             raise DataError(f"fs must be a finite number above 0 Hz, not {self.fs}")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Split:
-    """Three sets of windows that share no sample.
-
-    Attributes
-    ----------
-    train, validation, test : Windows
-        On the regular grid.  `validation` may be empty.
-    spans : int64 [k, 4]
-        Where training may crop windows of its own: (subject index, condition index, first, last), indices into
-        `Recordings.x`, samples first .. last - 1; a crop `x[s, c, :, a:a + steps]` has first <= a <= last - steps.
-    """
-
-    train: Windows
-    validation: Windows
-    test: Windows
-    spans: np.ndarray
 
 
 def load_eegmat(folder, *, channels=19):
@@ -190,84 +168,6 @@ def cut(recordings, starts, steps, *, subjects=None):
     s, c, k = (index.reshape(-1) for index in np.indices(x.shape[:3]))
     return Windows(x=x.reshape(-1, steps, channels), y=c.astype(np.int64), subject=recordings.subjects[chosen][s],
                    start=starts[k], fs=recordings.fs)  # fmt: skip
-
-
-def _grid(recordings, stride):
-    """Steps of a window (2.6 s), and the starts k * stride * steps (rounded down) of all windows that fit."""
-    steps, samples = round(WINDOW_S * recordings.fs), recordings.x.shape[3]
-    if not 0 < stride <= 1:
-        raise DataError(f"stride must be above 0 and at most 1 window, not {stride}")
-    if samples < steps or stride * steps < 1:
-        raise DataError(f"recordings of {samples} samples hold no grid of {steps}-step windows, {WINDOW_S} s each")
-    count = int((samples - steps) / (stride * steps)) + 1
-    return steps, (np.arange(count) * (stride * steps)).astype(np.int64)
-
-
-def _spans(recordings, subjects, first, last):
-    return np.array([(s, c, first, last) for s in subjects for c in range(recordings.x.shape[1])], np.int64)
-
-
-def time_split(recordings, *, stride=0.5, train_part=0.8, validation_part=0.15):
-    """Split every recording in time: its beginning trains, its end tests.
-
-    Parameters
-    ----------
-    stride : distance of the windows, 0 < stride <= 1 window; 0.5 is the 650-sample grid at 500 Hz
-    train_part : part of a recording before the test windows, 0 < train_part < 1
-    validation_part : last part *of the train part* that validates, 0 <= validation_part < 1; 0 for none
-
-    Train windows and spans end a whole window before the validation part begins.  504 test windows with the whole
-    of EEGMAT.  Raises DataError for parts out of range or too short for one window.
-    """
-    if not 0 < train_part < 1:
-        raise DataError(f"train_part must be between 0 and 1, not {train_part}")
-    if not 0 <= validation_part < 1:
-        raise DataError(f"validation_part must be at least 0 and below 1, not {validation_part}")
-    steps, starts = _grid(recordings, stride)
-    border = round(recordings.x.shape[3] * train_part)
-    validation = border - round(border * validation_part)
-    last = validation - steps if validation < border else border  # one window's gap
-    parts = {
-        "train": starts[starts + steps <= last],
-        "validation": starts[(starts >= validation) & (starts + steps <= border)],
-        "test": starts[starts >= border],
-    }
-    for name, part in parts.items():
-        if not len(part) and (name != "validation" or validation_part):
-            raise DataError(f"the {name} part holds no window of {steps} samples: change train_part, validation_part")
-    spans = _spans(recordings, range(len(recordings.x)), 0, last)
-    return Split(**{name: cut(recordings, part, steps) for name, part in parts.items()}, spans=spans)
-
-
-def subject_split(recordings, fold, *, folds=6, stride=0.5, validation_subjects=5):
-    """Hold out whole subjects: the subject at index i tests in fold i % folds.
-
-    Parameters
-    ----------
-    fold : 0 .. folds - 1
-    folds : 2 .. number of subjects
-    stride : distance of the windows, 0 < stride <= 1 window
-    validation_subjects : training subjects that validate instead, 0 for none: the first ones of the next fold,
-        then of the one after it, so that every fold validates on others
-
-    Every part has the whole grid of its subjects.  Raises DataError for numbers out of range.
-    """
-    count, fold, folds, validation_subjects = map(operator.index, (len(recordings.x), fold, folds, validation_subjects))
-    if not 2 <= folds <= count:
-        raise DataError(f"folds must be 2 to {count}, the number of subjects, not {folds}")
-    if not 0 <= fold < folds:
-        raise DataError(f"fold must be 0 to {folds - 1}, not {fold}")
-    # Rotated so that the held-out fold comes first; sorted() keeps the subjects of a fold in order.
-    order = sorted(range(count), key=lambda i: (i - fold) % folds)
-    tests = sum(i % folds == fold for i in order)
-    if not 0 <= validation_subjects < count - tests:
-        raise DataError(f"validation_subjects must be 0 to {count - tests - 1}, not {validation_subjects}")
-    test, validation, train = np.split(np.array(order), [tests, tests + validation_subjects])
-    steps, starts = _grid(recordings, stride)
-    train = np.sort(train)
-    parts = {"train": train, "validation": np.sort(validation), "test": test}
-    spans = _spans(recordings, train, 0, recordings.x.shape[3])
-    return Split(**{name: cut(recordings, starts, steps, subjects=part) for name, part in parts.items()}, spans=spans)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

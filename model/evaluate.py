@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import reference
-from .data import REFERENCE, DataError, Windows, decimate, load_eegmat, load_windows, subject_split, time_split
+from .data import REFERENCE, DataError, Windows, decimate, load_eegmat, load_windows
+from .splits import named_split
 from .zoo import data_path
 
-__all__ = ["Evaluation", "auc", "balanced_accuracy", "confusion", "evaluate", "held_out", "load_for", "load_test"]
-
-FOLDS = 6
+__all__ = ["Evaluation", "auc", "balanced_accuracy", "confusion", "evaluate", "load_for", "load_test"]
 
 
 def load_for(model_file, path):
@@ -37,16 +36,6 @@ def load_for(model_file, path):
     return recordings
 
 
-def held_out(recordings, split):
-    """Test windows of Recordings: `split` is "time", or "subject:K" for fold K of 6."""
-    kind, _, fold = split.partition(":")
-    if split == "time":
-        return time_split(recordings).test
-    if kind == "subject" and fold.isascii() and fold.isdigit() and int(fold) < FOLDS:
-        return subject_split(recordings, int(fold), folds=FOLDS).test
-    raise DataError(f"split must be time or subject:K with K 0 to {FOLDS - 1}, not {split!r}")
-
-
 def load_test(model_file, path, split=None):
     """Windows to judge a model on: the test part of an EEGMAT folder (`split` None means "time"), or all of an .npz.
 
@@ -54,7 +43,7 @@ def load_test(model_file, path, split=None):
     """
     loaded = load_for(model_file, path)
     if not isinstance(loaded, Windows):
-        return held_out(loaded, split or "time")
+        return named_split(loaded, split or "time").test
     if split is not None:
         raise DataError(f"{path}: split must be left out: all windows of an .npz are test windows")
     return loaded

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from mubinn.model.data import decimate, load_eegmat, save_windows, time_split
+from mubinn.model.data import decimate, load_eegmat, save_windows
+from mubinn.model.splits import time_split
 
 __all__ = ["ATTRIBUTION", "SCALE_UV", "make_sample"]
 

@@ -11,8 +11,9 @@ from mubinn.build import cli
 from mubinn.model import evaluate as library
 from mubinn.model import reference
 from mubinn.model.artifact import Preprocess, save_model
-from mubinn.model.data import DataError, Windows, decimate, load_eegmat, subject_split, time_split
+from mubinn.model.data import DataError, Windows, decimate, load_eegmat
 from mubinn.model.evaluate import auc, balanced_accuracy, confusion, evaluate, load_for, load_test
+from mubinn.model.splits import block_split, subject_split, time_split
 from mubinn.model.zoo import data_path
 from test_model_data import NAMES, write_eegmat
 
@@ -133,11 +134,11 @@ def test_folder_is_decimated_and_split(tmp_path):
     m = eeg_model(tuple(name for name in NAMES if name != "A2-A1"))
     r = decimate(load_eegmat(tmp_path), 4)
     for split, want in ((None, time_split(r).test), ("time", time_split(r).test),
-                        ("subject:2", subject_split(r, 2).test)):  # fmt: skip
+                        ("subject:2", subject_split(r, 2).test), ("block:3", block_split(r, 3).test)):  # fmt: skip
         got = load_test(m, tmp_path, split)
         assert got.fs == 125 and (got.x == want.x).all() and (got.y == want.y).all()
-    for split in ("subject:6", "subject:-1", "subject:", "subject", "random", "subject:²"):
-        with says(f"split must be time or subject:K with K 0 to 5, not {split!r}"):
+    for split in ("subject:6", "subject:-1", "subject:", "subject", "random", "subject:²", "block:5"):
+        with says(f"split must be time, block:K (K 0 to 4) or subject:K (K 0 to 5), not {split!r}"):
             load_test(m, tmp_path, split)
     assert load_test(eeg_model(NAMES), tmp_path).x.shape[2] == 20
 

@@ -164,7 +164,7 @@ def test_validation_is_the_last_part_of_every_class(windows):
         ({"levels": (0, 1)}, r"^levels must be A,W, each 1 to 5, not \(0, 1\)$"),
         ({"levels": (1, 6)}, r"^levels must be A,W, each 1 to 5, not \(1, 6\)$"),
         ({"levels": 3}, r"^levels must be A,W, each 1 to 5, not 3$"),
-        ({"split": "subject:6"}, r"^split must be time or subject:K with K 0 to 5, not 'subject:6'$"),
+        ({"split": "subject:6"}, r"^split must be time, block:K \(K 0 to 4\) or subject:K \(K 0 to 5\), not 'subject:6'$"),
         ({"pool": "max"}, r"^pool must be mean or last, not 'max'$"),
         ({"seed": 1.5}, r"^seed must be an integer, not 1.5$"),
         ({"batches": 0}, r"^batches must be 1 to 1000000, not 0$"),

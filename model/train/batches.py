@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ..artifact import Preprocess
-from ..data import DataError, Normalisation, Windows, decimate, load_eegmat, load_windows, subject_split, time_split
+from ..data import DataError, Normalisation, Windows, decimate, load_eegmat, load_windows
+from ..splits import named_split
 from ..zoo import data_path
 
 __all__ = ["TrainingData", "load_training_data"]
@@ -46,7 +47,11 @@ class TrainingData:
 
     def batch(self, rng, size, *, noise, gain):
         """(x float32 [steps, size, inputs] normalised and disturbed, y int64 [size]); rng decides everything."""
-        chosen = rng.integers(len(self.sources), size=size)
+        starts = [len(samples) - self.steps + 1 for samples, _ in self.sources]
+        if min(starts) == max(starts):
+            chosen = rng.integers(len(starts), size=size)
+        else:  # every window as likely as any other
+            chosen = rng.choice(len(starts), size=size, p=np.array(starts) / sum(starts))
         norm = self.normalisation
         x, y = np.empty((size, self.steps, len(norm.mean)), np.float32), np.empty(size, np.int64)
         for k, source in enumerate(chosen):
@@ -70,8 +75,7 @@ def load_training_data(path, *, split="time", decimation=4, copies=1):
     path = data_path(path)
     if Path(path).is_dir():
         recordings = decimate(load_eegmat(path), decimation)
-        kind, _, fold = split.partition(":")
-        parts = time_split(recordings) if kind == "time" else subject_split(recordings, int(fold))
+        parts = named_split(recordings, split)
         sources = [(recordings.x[s, c, :, first:last].T, int(c)) for s, c, first, last in parts.spans]
         channels, fs, train, validation, test = recordings.channels, recordings.fs, parts.train, parts.validation, parts.test
     else:

@@ -5,7 +5,8 @@ import math
 from dataclasses import asdict, dataclass
 from operator import index
 
-from ..evaluate import FOLDS
+from ..data import DataError
+from ..splits import split_fold
 from .systems import SYSTEMS
 
 __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
@@ -69,7 +70,7 @@ class TrainConfig:
         Which gates are ternary.
     gate_slope : "sigma" or "rounded"
         The gradient through them, see `QuantLstm`.
-    split : "time" or "subject:K"; of an EEGMAT folder only
+    split : "time", "block:K" or "subject:K"; of an EEGMAT folder only
     seed : int
     hidden_size : int
     input_copies : int
@@ -142,9 +143,10 @@ class TrainConfig:
         if self.preset == "b_lstm" and levels != (1, 1):
             raise TrainError(f"levels must be 1,1 with preset b_lstm, not {','.join(map(str, levels))}")
         object.__setattr__(self, "levels", levels)
-        kind, _, fold = self.split.partition(":")
-        if self.split != "time" and not (kind == "subject" and fold.isdecimal() and int(fold) < FOLDS):
-            raise TrainError(f"split must be time or subject:K with K 0 to {FOLDS - 1}, not {self.split!r}")
+        try:
+            split_fold(self.split)
+        except DataError as error:
+            raise TrainError(str(error)) from None
         for name, (low, high) in _INTEGERS.items():
             try:
                 value = index(getattr(self, name))

@@ -30,8 +30,8 @@ class TrainResult:
         The kept one, counted from 0 over all phases.
     validation, test : dict
         Figures of `evaluate`; test is None for an .npz.
-    test_label, test_y, test_subject : list or None
-        Class, true class and subject of every test window, in the order of the split.
+    test_label, test_y, test_subject, test_start : list or None
+        Class, true class, subject and first step of every test window, in the order of the split.
     cell : dict or None
         See `export.cell_report`; None for full precision.
     seconds : float
@@ -46,6 +46,7 @@ class TrainResult:
     test_label: list | None
     test_y: list | None
     test_subject: list | None
+    test_start: list | None
     cell: dict | None
     seconds: float
 
@@ -122,6 +123,7 @@ def train(config, data, out, *, start=None, command="", card=None, progress=lamb
         test_label=test and test.label.tolist(),
         test_y=test and test.y.tolist(),
         test_subject=test and parts.test.subject.tolist(),
+        test_start=test and parts.test.start.tolist(),
         cell=report,
         seconds=run.seconds,
     )
