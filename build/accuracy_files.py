@@ -19,7 +19,7 @@ ORIGIN = (
 
 
 def picture(results):
-    """SVG text: the accuracy of every row of `bench_accuracy.compare` results, with its interval, one block a split."""
+    """SVG text: the accuracy of every row of `accuracy.compare` results, with its interval, one block a split."""
     rows = []
     for result in results:
         rows.append((f"{result['split']} split", None))
@@ -51,7 +51,7 @@ def picture(results):
 def ship(out, folder, results, *, seed=0):
     """Copy the time split's models of one seed under their shipped names, with what was measured in their cards.
 
-    `results` are those of `bench_accuracy.compare`, of both splits or of one.
+    `results` are those of `accuracy.compare`, of both splits or of one.
     """
     from mubinn.model.artifact import load_model, save_model
 

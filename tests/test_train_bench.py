@@ -5,25 +5,31 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from mubinn.build.accuracy import Method, compare, interval, text
 from mubinn.build.accuracy_files import SHIPPED, picture, ship
-from mubinn.build.bench_accuracy import compare, interval, plan, text
+from mubinn.build.bench_accuracy import plan
 from mubinn.build.cli import main
 from mubinn.model.artifact import ModelFile, load_model, save_model
 from mubinn.model.reference import FloatWeights
 
-SUBJECTS, WINDOWS = 12, 10
+SUBJECTS, WINDOWS, STEPS = 12, 10, 20
 
 
 def write(out, split, seed, name, right):
     """Result file of a training that classified `right` [subjects] windows of every subject correctly."""
-    label, subject = [], []
+    label, subject, start = [], [], []
     for s, count in enumerate(right):
         label += [1] * count + [0] * (WINDOWS - count)
         subject += [s] * WINDOWS
+        start += [STEPS * k // 2 for k in range(WINDOWS)]
     folder = out / split.replace(":", "-") / f"seed-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     found = {"test_label": label, "test_y": [1] * len(label), "test_subject": subject, "test": {"auc": 0.75}}
+    found |= {"test_start": start, "steps": STEPS}
     (folder / f"{name}.json").write_text(json.dumps(found))
+
+
+TWO = [Method("2,2"), Method("1,1")]
 
 
 @pytest.fixture
@@ -37,13 +43,40 @@ def results(tmp_path):
 
 
 def test_differences_are_paired_and_judged(results):
-    found = compare(results, ["time"], [0, 1], ["2,2", "1,1"])
+    found = compare(results, ["time"], [0, 1], TWO)
     two, one = found["rows"]
     assert two["accuracy"] == pytest.approx(75) and two["difference"] == pytest.approx(-5)
     assert one["difference"] == pytest.approx(-50)
     assert not two["ok"] and not found["ok"]
     assert found["fp"]["accuracy"] == pytest.approx(80) and found["subjects"] == SUBJECTS
     assert "MISSED" in text(found)
+
+
+def test_windows_apart_are_every_second_and_have_limits_of_their_own(tmp_path):
+    # Of ten windows, each half over the next, the even ones count: five right of five, four, and three.
+    for name, right in (("fp", 9), ("3-3", 7), ("qlrl-3-3", 9), ("mubinn1-3-3", 5), ("b_lstm-1-1", 3)):
+        for fold in range(2):
+            write(tmp_path, f"block:{fold}", 0, name, [right] * SUBJECTS)
+    methods = [Method(text) for text in ("3,3", "qlrl:3,3", "mubinn1:3,3", "b_lstm:1,1")]
+    found = compare(tmp_path, ["block:0", "block:1"], [0], methods, apart=True)
+    assert [row["accuracy"] for row in found["rows"]] == pytest.approx([80, 100, 60, 40]) and found["fp"]["accuracy"] == 100
+    assert [row.get("ok") for row in found["rows"]] == [False, True, None, None] and not found["ok"]
+    differences = {(pair["levels"], pair["minus"]): pair["difference"] for pair in found["pairs"]}
+    assert differences == pytest.approx(
+        {("3,3", "mubinn1:3,3"): 20, ("mubinn1:3,3", "b_lstm:1,1"): 20, ("qlrl:3,3", "3,3"): 20}
+    )
+    lines = text(found)
+    assert "windows side by side" in lines and "-0.5, -2.0 MISSED" in lines and "mubinn1:3,3 minus b_lstm:1,1" in lines
+    # All windows: no limits.
+    assert all("limit" not in row for row in compare(tmp_path, ["block:0", "block:1"], [0], methods)["rows"])
+
+
+def test_the_interval_decides_too(tmp_path):
+    """A mean of -0.4 points is enough, an interval far below is not."""
+    for k, name in enumerate(("fp", "3-3")):
+        write(tmp_path, "block:0", 0, name, [5 + k * (-1 if s % 2 else 1) * 4 for s in range(SUBJECTS)])
+    row = compare(tmp_path, ["block:0"], [0], [Method("3,3")], apart=True)["rows"][0]
+    assert row["difference"] >= -0.5 and row["difference_interval"][0] < -2 and not row["ok"]
 
 
 def test_the_verb_uses_what_is_there(results, capsys):
@@ -62,11 +95,13 @@ def test_a_failed_training_is_one_line(tmp_path, capsys):
 
 
 def test_all_start_from_full_precision_of_their_split_and_seed(tmp_path):
-    first, second = plan("data", ["time", "subject:3"], [0], ["1,1", "2,2", "3,3"], tmp_path)
+    first, second = plan("data", ["time", "subject:3"], [0], [Method("1,1"), Method("mubinn1:2,2"), Method("3,3")], tmp_path)
     assert len(first) == 2 and len(second) == 6
     for job in second:
         assert job.options[job.options.index("--start") + 1] == str(job.folder / "fp.safetensors")
     assert {job.folder.parent.name for job in first} == {"time", "subject-3"}
+    assert [job.name for job in second[:3]] == ["1-1", "mubinn1-2-2", "3-3"]
+    assert "--preset" not in second[0].options and second[1].options[second[1].options.index("--preset") + 1] == "mubinn1"
 
 
 def test_the_interval_covers_what_a_normal_sample_would():
@@ -81,7 +116,13 @@ def test_the_interval_covers_what_a_normal_sample_would():
     [
         (["--seeds", "a"], "--seeds must be integers with commas between them, not 'a'"),
         (["--jobs", "0"], "--jobs must be 1 to 64, not 0"),
-        (["--folds", "7"], "--folds must be 1 to 6, not 7"),
+        (["--split", "subject", "--folds", "7"], "--folds must be 1 to 6, not 7"),
+        (["--split", "block", "--folds", "6"], "--folds must be 1 to 5, not 6"),
+        (
+            ["--levels", "lstm:1,1"],
+            "--levels must be pairs A,W, each 1 to 5, behind b_lstm, nazari2020, mubinn1, mubinn2, qlrl and "
+            "a colon or alone, not 'lstm:1,1'",
+        ),
     ],
 )
 def test_bad_options(options, message, capsys):
@@ -90,7 +131,7 @@ def test_bad_options(options, message, capsys):
 
 
 def test_the_picture_shows_every_row(results):
-    found = compare(results, ["time"], [0, 1], ["2,2", "1,1"])
+    found = compare(results, ["time"], [0, 1], TWO)
     root = ElementTree.fromstring(picture([found, found | {"split": "subject"}]))
     assert len(root.findall("{*}circle")) == 6
     assert {"time split", "subject split"} <= {text.text for text in root.findall("{*}text")}
@@ -103,7 +144,7 @@ def test_shipped_models_carry_what_was_measured(results, tmp_path):
     for name in SHIPPED:
         model_file = ModelFile(preset="fp", float_weights=units, card={"seed": 0})
         save_model(results / f"time/seed-0/{name}.safetensors", model_file)
-    found = compare(results, ["time"], [0, 1], ["2,2", "1,1"])
+    found = compare(results, ["time"], [0, 1], TWO)
     ship(results, tmp_path, [found])
     card = load_model(tmp_path / "eeg-2-2.safetensors").card
     assert card["seed"] == 0 and card["time split"]["difference"] == -5.0 and "ODC-By" in card["origin of the data"]

@@ -32,6 +32,8 @@ class TrainResult:
         Figures of `evaluate`; test is None for an .npz.
     test_label, test_y, test_subject, test_start : list or None
         Class, true class, subject and first step of every test window, in the order of the split.
+    steps : int
+        Of a window.
     cell : dict or None
         See `export.cell_report`; None for full precision.
     seconds : float
@@ -47,6 +49,7 @@ class TrainResult:
     test_y: list | None
     test_subject: list | None
     test_start: list | None
+    steps: int
     cell: dict | None
     seconds: float
 
@@ -124,6 +127,7 @@ def train(config, data, out, *, start=None, command="", card=None, progress=lamb
         test_y=test and test.y.tolist(),
         test_subject=test and parts.test.subject.tolist(),
         test_start=test and parts.test.start.tolist(),
+        steps=parts.steps,
         cell=report,
         seconds=run.seconds,
     )
