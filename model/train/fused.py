@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 __all__ = ["FusedRecurrence", "fits"]
 
+NOTHING = np.empty(0, np.float32)
 FEWEST = 8
 """Windows of a thread, at least: fewer aren't worth one."""
 MATHS = {"contract", "reassoc", "nsz"}
@@ -23,13 +24,13 @@ MATHS = {"contract", "reassoc", "nsz"}
 
 
 def fits(zx, gates, outputs):
-    """Whether FusedRecurrence takes this: gates and h quantized, float32, on a CPU."""
-    return bool(gates and outputs and zx.device.type == "cpu" and zx.dtype == torch.float32)
+    """Whether FusedRecurrence takes this: gates quantized, float32, on a CPU."""
+    return bool(gates and zx.device.type == "cpu" and zx.dtype == torch.float32)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=MATHS)
 def _forward(zx, wht, gate_values, gate_gain, gate_low, cell, h_values, h_gain, h_low, state, places, first, last):
-    """Windows `first` to `last` through all steps.
+    """Windows `first` to `last` through all steps. No `h_values`: h is not quantized.
 
     `cell` is (whether c has a format, its 1.0, its least and greatest value in units of its last place or 1.0); `state` is
     (c, tanh_c, h) and `places` (of the gates, of h) to be filled.
@@ -38,7 +39,7 @@ def _forward(zx, wht, gate_values, gate_gain, gate_low, cell, h_values, h_gain, 
     gate_index, h_index = places
     steps, _, units = c.shape
     rounds, one, c_low, c_high = cell
-    top, h_top = gate_values.shape[1] - 1, h_values.shape[0] - 1
+    top, h_top, h_quantized = gate_values.shape[1] - 1, h_values.shape[0] - 1, len(h_values) > 0
     z = np.zeros((last - first, 4 * units), np.float32)
     gate_half, h_half = np.float32(0.5 - gate_low), np.float32(0.5 - h_low)
     for t in range(steps):
@@ -63,6 +64,9 @@ def _forward(zx, wht, gate_values, gate_gain, gate_low, cell, h_values, h_gain, 
                     now /= one
                 c[t, b, k] = now
                 tanh_c[t, b, k] = np.tanh(now)
+                if not h_quantized:
+                    h[t, b, k] = o * tanh_c[t, b, k]
+                    continue
                 place = h_half + o * tanh_c[t, b, k] * h_gain
                 place = place if place >= 0 else np.float32(0)
                 h_index[t, b, k] = np.uint16(min(place, np.float32(h_top)))
@@ -73,11 +77,12 @@ def _forward(zx, wht, gate_values, gate_gain, gate_low, cell, h_values, h_gain, 
 def _backward(grad_h, wh, gates, h_slopes, state, places, dz, got, h_got, first, last):
     """Windows `first` to `last` back through all steps: fills dz, and adds to what the entries of the tables got.
 
-    `gates` is [4, entries, (value, slope)].
+    `gates` is [4, entries, (value, slope)]; no entry in `got` or `h_got` where nobody wants to know.
     """
     c, tanh_c = state
     gate_index, h_index = places
     steps, _, units = c.shape
+    wanted, h_quantized = got.shape[1] > 0, len(h_slopes) > 0
     dh = np.zeros((last - first, units), np.float32)
     dc = np.zeros((last - first, units), np.float32)
     for t in range(steps - 1, -1, -1):
@@ -88,17 +93,21 @@ def _backward(grad_h, wh, gates, h_slopes, state, places, dz, got, h_got, first,
             for k in range(units):
                 i_at, f_at, g_at, o_at = index[k], index[units + k], index[2 * units + k], index[3 * units + k]
                 i, f, g, o = gates[0, i_at], gates[1, f_at], gates[2, g_at], gates[3, o_at]
-                d, h_at, tanh_now = grad_h[t, b, k] + dh[b - first, k], h_index[t, b, k], tanh_c[t, b, k]
-                h_got[h_at] += d
-                through = d * h_slopes[h_at]
+                d, tanh_now = grad_h[t, b, k] + dh[b - first, k], tanh_c[t, b, k]
+                through = d
+                if h_quantized:
+                    h_at = h_index[t, b, k]
+                    h_got[h_at] += d
+                    through = d * h_slopes[h_at]
                 dc_now = dc[b - first, k] + through * o[0] * (1 - tanh_now * tanh_now)
                 d_i, d_g, d_o = dc_now * g[0], dc_now * i[0], through * tanh_now
                 d_f = dc_now * c[t - 1, b, k] if t else np.float32(0)
                 dc[b - first, k] = dc_now * f[0]
-                got[0, i_at] += d_i
-                got[1, f_at] += d_f
-                got[2, g_at] += d_g
-                got[3, o_at] += d_o
+                if wanted:
+                    got[0, i_at] += d_i
+                    got[1, f_at] += d_f
+                    got[2, g_at] += d_g
+                    got[3, o_at] += d_o
                 out[k], out[units + k] = d_i * i[1], d_f * f[1]
                 out[2 * units + k], out[3 * units + k] = d_g * g[1], d_o * o[1]
 
@@ -137,11 +146,11 @@ class FusedRecurrence(torch.autograd.Function):
         units = width // 4
         x_part, wht = zx.detach().contiguous().numpy(), wh.detach().t().contiguous().numpy()
         c, tanh_c, h = (np.empty((steps, batch, units), np.float32) for _ in range(3))
-        places = np.empty((steps, batch, width), np.uint16), np.empty((steps, batch, units), np.uint16)
+        places = np.empty(zx.shape, np.uint16), np.empty(c.shape if outputs else (0, 0, 0), np.uint16)
         rounding = (True, 1 << cell.fraction, cell.low, cell.high) if cell else (False, 1, -cell_limit, cell_limit)
         rounding = (rounding[0], *map(np.float32, rounding[1:]))
         tables = gates.values.view(gates.rows, -1).numpy(), np.float32(gates.gain), gates.low, rounding
-        tables += outputs.values.numpy(), np.float32(outputs.gain), outputs.low
+        tables += (outputs.values.numpy(), np.float32(outputs.gain), outputs.low) if outputs else (NOTHING, np.float32(0), 0)
 
         def part(_, *limits):
             _forward(x_part, wht, *tables, (c, tanh_c, h), places, *limits)
@@ -158,11 +167,12 @@ class FusedRecurrence(torch.autograd.Function):
         (c, tanh_c, h, places), (gates, outputs), (wh,) = ctx.arrays, ctx.quantizers, ctx.saved_tensors
         batch, units = c.shape[1:]
         dz = np.empty((*c.shape[:2], 4 * units), np.float32)
-        pairs = torch.stack([gates.values, gates.slopes], dim=1).view(gates.rows, -1, 2).numpy()
+        pairs = gates.pairs.numpy()
         grad, weights = grad_h.contiguous().numpy(), wh.detach().contiguous().numpy()
         threads = torch.get_num_threads()
-        got, h_got = np.zeros((threads, *pairs.shape[:2])), np.zeros((threads, len(outputs.values)))
-        slopes = outputs.slopes.numpy()
+        wanted = ctx.needs_input_grad[2]
+        slopes = outputs.slopes.numpy() if outputs else NOTHING
+        got, h_got = np.zeros((threads, 4, pairs.shape[1] if wanted else 0)), np.zeros((threads, len(slopes)))
 
         def part(k, *limits):
             _backward(grad, weights, pairs, slopes, (c, tanh_c), places, dz, got[k], h_got[k], *limits)
@@ -170,6 +180,6 @@ class FusedRecurrence(torch.autograd.Function):
         _in_parts(part, batch)
         dz, h = torch.from_numpy(dz), torch.from_numpy(h)
         dwh = dz[1:].reshape(-1, 4 * units).t() @ h[:-1].reshape(-1, units)
-        gate_grad = gates.sums(torch.from_numpy(got.sum(0))) if ctx.needs_input_grad[2] else None
-        h_grad = outputs.sums(torch.from_numpy(h_got.sum(0, keepdims=True)))[0]
+        gate_grad = gates.sums(torch.from_numpy(got.sum(0))) if wanted else None
+        h_grad = outputs.sums(torch.from_numpy(h_got.sum(0, keepdims=True)))[0] if outputs else None
         return dz, dwh, gate_grad, h_grad, None, None, None, None

@@ -171,6 +171,12 @@ class QuantLstm(nn.Module):
             zx, wh = self._noisy(zx, wh)
         return recurrence(zx, wh, **self._gates(x.device), **extra)
 
+    def output(self, x):
+        """h of every step [steps, batch, hidden], as `hidden` has it."""
+        if self.stage == "float" and not self._gates(x.device) and not (self.training and any(self.gumbel)):
+            return self.lstm(x)[0]  # torch's own is faster
+        return self.hidden(x)[0]
+
     def _noisy(self, zx, wh):
         """z of the gates with Gumbel noise, over the temperature: through its x part and its recurrent weights."""
         width = self.lstm.hidden_size

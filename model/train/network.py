@@ -54,5 +54,5 @@ class Classifier(QuantLstm):
 
     def forward(self, x):
         """Scores [batch, classes]."""
-        h, _ = self.hidden(x)
+        h = self.output(x)
         return self.head(self.dropout(h.mean(0) if self.pool == "mean" else h[-1]))

@@ -7,6 +7,7 @@ does the same in fewer passes.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -41,6 +42,11 @@ class Staircase:
         self.rows, self.gain, self.low = rows, float(1 << fraction), low
         first = torch.arange(rows, dtype=torch.float32, device=values.device).mul_(entries).repeat_interleave(width)
         self.first, self.last, self.zero = first, first + (entries - 1), first + (0.5 - low)
+
+    @cached_property
+    def pairs(self):
+        """(value, slope) of every entry, [rows, entries, 2]: side by side, as a backward pass reads both."""
+        return torch.stack([self.values, self.slopes], dim=1).view(self.rows, -1, 2)
 
     def index(self, v, *, scratch, out):
         """Position in the flat tables of every element of v [batch, rows * width], into int32 `out`."""

@@ -1,5 +1,7 @@
 """The golden model's integer staircases as look-up tables of the training's recurrence."""
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -31,6 +33,14 @@ def gate_staircase(integers, reach, *, kinds=("levels",) * 4, slope="sigma", z, 
     width : int
         Units.
     """
+    reach = np.asarray(reach, dtype=np.float64).tobytes()
+    key = (integers.tobytes(), integers.shape, reach, tuple(kinds), slope, z, activation_fraction, width, device)
+    return _gate_staircase(*key)
+
+
+@lru_cache(maxsize=8)  # the tables of gates without levels never change
+def _gate_staircase(integers, shape, reach, kinds, slope, z, activation_fraction, width, device):
+    integers, reach = np.frombuffer(integers, np.int64).reshape(shape), np.frombuffer(reach)
     spec = LstmSpec(input_size=1, hidden_size=1, z=z, activation_fraction=activation_fraction, gate_kinds=kinds,
                     gate_levels=integers.shape[1], bias_fraction=z.fraction)  # fmt: skip
     v = z.real(np.arange(z.low, z.high + 1))

@@ -100,6 +100,5 @@ class Tagger(nn.Module):
 
 def _both(pair, x, lengths):
     """h of both directions side by side."""
-    forward, _ = pair[0].hidden(x)
-    backward, _ = pair[1].hidden(reversed_steps(x, lengths))
+    forward, backward = pair[0].output(x), pair[1].output(reversed_steps(x, lengths))
     return torch.cat([forward, reversed_steps(backward, lengths)], dim=2)
