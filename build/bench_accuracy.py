@@ -1,13 +1,7 @@
 """`mubinn bench accuracy`: binarized against full-precision training on the same windows, with an interval."""
 
 import json
-import os
 import re
-import shlex
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 HELP = """\
@@ -25,10 +19,6 @@ mubinn bench accuracy --data ../shared/data/eegmat --split subject --seeds 0 --l
 mubinn bench accuracy --data ../shared/data/eegmat --split block --apart --levels b_lstm:1,1 mubinn1:1,1 mubinn1:2,2 2,2"""
 
 FOLDS = {"time": 1, "block": 5, "subject": 6}
-QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""One thread a training: two of them on two cores are faster than one on both."""
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
-"""Lets glibc reuse the 33 MB arrays of a batch in place of returning them to the system every time."""
 
 
 def add_arguments(parser):
@@ -45,38 +35,10 @@ def add_arguments(parser):
     parser.add_argument("--out", default="out/accuracy", metavar="DIR", help="default: out/accuracy")
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training: its folder, the name of its files there, and the options of `mubinn train`."""
-
-    folder: Path
-    name: str
-    options: tuple
-
-    @property
-    def result(self):
-        return self.folder / f"{self.name}.json"
-
-    def run(self):
-        """Train unless the result is there. Returns None, or the line that says what went wrong."""
-        if self.result.is_file():
-            return None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "mubinn.build.cli", "train", *self.options, "--json"]
-        with open(self.folder / f"{self.name}.log", "a") as log:
-            log.write(f"$ {shlex.join(command)}\n")
-            log.flush()
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, env=QUIET | KEEP_MEMORY | os.environ)
-        if done.returncode:
-            return f"{log.name}: mubinn train exited with {done.returncode}, the log says why"
-        temporary = self.result.with_suffix(".tmp")
-        temporary.write_bytes(done.stdout)
-        os.replace(temporary, self.result)
-        return None
-
-
 def plan(data, splits, seeds, methods, out):
     """(full precision, the rest) as lists of jobs; the rest start from full precision."""
+    from .trainings import Job
+
     first, second = [], []
     for seed in seeds:
         for split in splits:
@@ -93,13 +55,12 @@ def plan(data, splits, seeds, methods, out):
 
 def run(args):
     from mubinn.model.train.systems import SYSTEMS
-    from rich.console import Console
-    from rich.progress import Progress
 
     from .accuracy import Method, compare, text
     from .accuracy_files import picture, ship
-    from .errors import ToolError, UserError
+    from .errors import UserError
     from .paths import write_text
+    from .trainings import run_all
 
     try:
         seeds = [int(seed) for seed in args.seeds.split(",")]
@@ -116,13 +77,7 @@ def run(args):
     splits = ["time"] if args.split == "time" else [f"{args.split}:{fold}" for fold in range(folds)]
     methods = [Method(level) for level in args.levels]
     stages = plan(args.data, splits, seeds, methods, args.out)
-    with Progress(console=Console(stderr=True), transient=True) as bar, ThreadPoolExecutor(args.jobs) as pool:
-        task = bar.add_task("trainings", total=sum(map(len, stages)))
-        for jobs in stages:
-            for problem in pool.map(Job.run, jobs):
-                if problem:
-                    raise ToolError(problem)
-                bar.advance(task)
+    run_all(stages, args.jobs)
     result = compare(args.out, splits, seeds, methods, apart=args.apart)
     write_text(Path(args.out) / f"{args.split}.json", json.dumps(result, indent=1) + "\n")
     print(text(result))

@@ -30,6 +30,7 @@ VERBS = {
     "simulate": "run the generated core on data and compare it with the golden model",
     "synth": "synthesis, place and route of the generated core",
     "report": "one HTML page of a generated folder",
+    "reproduce": "tables and figures of the two papers, theirs beside ours",
     "bench": "measurements behind the README's table",
 }
 

@@ -11,7 +11,7 @@ from ..scales import fit_scales, unit_scales
 from .fixed_scales import scales_of
 from .levels import Scales, binarized, residual_scales
 from .recurrence import recurrence
-from .staircases import gate_staircase, output_staircase
+from .staircases import ROUNDING, gate_staircase, output_staircase
 from .systems import SYSTEMS
 
 __all__ = ["STAGES", "QuantLstm"]
@@ -51,6 +51,8 @@ class QuantLstm(nn.Module):
         paper's experiments.
     rounds_late : bool
         `gates_first`, but in evaluation alone: rounding after the training.
+    rounding : (r, c)
+        Of Round & Clip; other than 0.5, 1 only with `gates_first` or `rounds_late`.
     gumbel : sequence of 4 bool
         Gates with Gumbel noise in training: sigma((z + log U - log(1 - U)) / TEMPERATURE), U uniform on (0, 1), Eq. 3 of
         Quantization Loss Re-Learning; none in evaluation.
@@ -73,13 +75,14 @@ class QuantLstm(nn.Module):
     """
 
     def __init__(self, input_size, hidden_size, *, activation_levels, weight_levels, preset="mubinn2",
-                 gate_kinds=("levels",) * 4, gate_slope="sigma", gates_first=False, rounds_late=False, gumbel=(False,) * 4,
-                 residual=False, takes_codes=False, input_copies=1):  # fmt: skip
+                 gate_kinds=("levels",) * 4, gate_slope="sigma", gates_first=False, rounds_late=False, rounding=ROUNDING,
+                 gumbel=(False,) * 4, residual=False, takes_codes=False, input_copies=1):  # fmt: skip
         super().__init__()
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.input_copies = input_copies
         self.levels = (activation_levels, weight_levels)
         self.gate_kinds, self.gate_slope, self.gates_first = tuple(gate_kinds), gate_slope, gates_first
+        self.rounding = tuple(rounding)
         self.rounds_late, self.gumbel, self.residual, self.takes_codes = rounds_late, tuple(gumbel), residual, takes_codes
         self.stage, self.clipped = "float", {}
         self.z_format, self.cell_format, self.activation_fraction = Fixed(bits=12, fraction=8), Fixed(bits=16, fraction=11), 10
@@ -189,7 +192,7 @@ class QuantLstm(nn.Module):
 
     def _gates(self, device):
         """How the recurrence quantizes the gates in this stage."""
-        settings = {"slope": self.gate_slope, "width": self.lstm.hidden_size, "device": device}
+        settings = {"slope": self.gate_slope, "rounding": self.rounding, "width": self.lstm.hidden_size, "device": device}
         if self.quantizes("activations"):
             reach = self.gate_scales.reach().cpu().numpy()
             formats = {"z": self.z_format, "activation_fraction": self.activation_fraction}

@@ -10,12 +10,15 @@ from ..gates import gate_formats
 from ..spec import LstmSpec
 from .recurrence import Staircase
 
-__all__ = ["gate_staircase", "output_staircase"]
+__all__ = ["ROUNDING", "gate_staircase", "output_staircase"]
 
 HALF = (0.5, 0.5, 0.0, 0.5)
+ROUNDING = (0.5, 1.0)
+"""r and c of Round & Clip for which the gates are 0, 1/2 and 1."""
 
 
-def gate_staircase(integers, reach, *, kinds=("levels",) * 4, slope="sigma", z, activation_fraction, width, device=None):
+def gate_staircase(integers, reach, *, kinds=("levels",) * 4, slope="sigma", rounding=ROUNDING, z, activation_fraction, width,
+                   device=None):  # fmt: skip
     """From the pre-activations to the decoded gates i f g o, by table and encoder.
 
     Parameters
@@ -28,18 +31,21 @@ def gate_staircase(integers, reach, *, kinds=("levels",) * 4, slope="sigma", z, 
         Of GATE_KINDS.
     slope : "sigma" or "rounded"
         Gradient of ternary gates, see QuantLstm.
+    rounding : (r, c)
+        Of ternary gates: min(round(sigma / r) * r, c), ties up. Other than ROUNDING it is sigma itself that is rounded, not its
+        table, and no chip has it.
     z : Fixed
         Format of the pre-activations.
     width : int
         Units.
     """
     reach = np.asarray(reach, dtype=np.float64).tobytes()
-    key = (integers.tobytes(), integers.shape, reach, tuple(kinds), slope, z, activation_fraction, width, device)
+    key = (integers.tobytes(), integers.shape, reach, tuple(kinds), slope, rounding, z, activation_fraction, width, device)
     return _gate_staircase(*key)
 
 
 @lru_cache(maxsize=8)  # the tables of gates without levels never change
-def _gate_staircase(integers, shape, reach, kinds, slope, z, activation_fraction, width, device):
+def _gate_staircase(integers, shape, reach, kinds, slope, rounding, z, activation_fraction, width, device):
     integers, reach = np.frombuffer(integers, np.int64).reshape(shape), np.frombuffer(reach)
     spec = LstmSpec(input_size=1, hidden_size=1, z=z, activation_fraction=activation_fraction, gate_kinds=kinds,
                     gate_levels=integers.shape[1], bias_fraction=z.fraction)  # fmt: skip
@@ -50,6 +56,9 @@ def _gate_staircase(integers, shape, reach, kinds, slope, z, activation_fraction
         gate_formats(spec, integers), (sigma, sigma, tanh, sigma), HALF, reach, strict=True
     ):
         decoded = gate.values[gate.codes] / spec.one
+        if gate.kind == "ternary" and rounding != ROUNDING:
+            step, most = rounding
+            decoded = np.minimum(np.floor(sigma / step + 0.5) * step, most)
         steepness = 1 - tanh**2 if smooth is tanh else sigma * (1 - sigma)
         plus = np.zeros((len(v), integers.shape[1]))
         if gate.kind == "levels":

@@ -7,6 +7,7 @@ from operator import index
 
 from .config import TrainError
 from .layer import STAGES
+from .staircases import ROUNDING
 
 __all__ = ["TagConfig"]
 
@@ -40,6 +41,9 @@ class TagConfig:
     gates : tuple of NAMES, as in the second paper's tables
         G: Gumbel noise in training; B: rounded to 0, 1/2, 1 after the training, or, with NEW, in every iteration. B(UVW):
         weights by the first-order residual in every iteration.
+    rounding : (r, c)
+        Of the rounding: min(round(gate / r) * r, c), c a multiple of r; other than 0.5, 1 with preset fp only, as no core has
+        it.
     input_size : int
         Width of the embeddings, 9 to 256.
     hidden_size : int
@@ -58,6 +62,7 @@ class TagConfig:
     levels: tuple = (3, 3)
     gates: tuple | None = None
     gate_slope: str = "sigma"
+    rounding: tuple = ROUNDING
     seed: int = 0
     input_size: int = 64
     hidden_size: int = 100
@@ -95,6 +100,7 @@ class TagConfig:
             )
         if self.gate_slope not in ("sigma", "rounded"):
             raise TrainError(f"gate_slope must be sigma or rounded, not {self.gate_slope!r}")
+        self._check_rounding()
         for name, (low, high) in _INTEGERS.items():
             try:
                 value = index(getattr(self, name))
@@ -107,6 +113,17 @@ class TagConfig:
                 raise TrainError(f"{name} must be {low:g} to {high:g}, not {getattr(self, name):g}")
         if not self.phases or not any(self.phases):
             raise TrainError("epochs must be at least 1 in all, not 0")
+
+    def _check_rounding(self):
+        try:
+            step, most = (float(value) for value in self.rounding)
+        except (TypeError, ValueError):
+            step, most = 0.0, 0.0
+        if not (0 < step <= most <= 1 and math.isclose(most / step, round(most / step))):
+            raise TrainError(f"rounding must be r,c with 0 < r <= c <= 1 and c a multiple of r, not {self.rounding!r}")
+        object.__setattr__(self, "rounding", (step, most))
+        if self.rounding != ROUNDING and self.preset != "fp":
+            raise TrainError(f"rounding must be 0.5,1 with preset {self.preset}, not {step:g},{most:g}")
 
     @property
     def phases(self):
@@ -130,6 +147,7 @@ class TagConfig:
             "gate_slope": self.gate_slope,
             "gates_first": early and "NEW" in self.gates,
             "rounds_late": early and "NEW" not in self.gates,
+            "rounding": self.rounding,
             "gumbel": tuple(f"G{gate}" in self.gates for gate in "IFGO"),
             "residual": "B(UVW)" in self.gates,
         }

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..network_file import save_network
+from ..tag_score import sentence_counts
 from ..tagging import load_tagging, source_files
 from ..windows import sha256
 from .checkpoint import load_checkpoint, save_checkpoint, write_log
@@ -25,10 +26,12 @@ class TagResult:
     """Attributes
     ----------
     model, log : Path
-    epoch : int
-        The kept one, counted from 0 over all phases.
+    epoch, epochs : int
+        The kept one, counted from 0 over all phases; how many were trained.
     dev, test : dict
         accuracy, and for spans precision, recall and f1, of the network in PyTorch.
+    test_counts : list
+        Of every test sentence, see `tag_score.sentence_counts`.
     seconds : float
         Wall time of the training, interruptions left out.
     """
@@ -36,8 +39,10 @@ class TagResult:
     model: Path
     log: Path
     epoch: int
+    epochs: int
     dev: dict
     test: dict
+    test_counts: list
     seconds: float
 
 
@@ -93,6 +98,7 @@ def train_tagger(config, data, out, *, word=0, tag=1, start=None, device="cpu", 
         write_log(log, run.records)
     run.keep_best()
     dev, test = run.figures(loaded.dev), run.figures(loaded.test)
+    counts = sentence_counts(loaded.test, run.predict(loaded.test), loaded.tags).tolist()
     card = {
         "command": command,
         "config": json.loads(config.to_json()),
@@ -107,7 +113,16 @@ def train_tagger(config, data, out, *, word=0, tag=1, start=None, device="cpu", 
     else:
         _save_float(run.network, out, card)
     checkpoint.unlink(missing_ok=True)
-    return TagResult(model=out, log=log, epoch=run.best["epoch"], dev=dev, test=test, seconds=run.seconds)
+    return TagResult(
+        model=out,
+        log=log,
+        epoch=run.best["epoch"],
+        epochs=len(run.epochs),
+        dev=dev,
+        test=test,
+        test_counts=counts,
+        seconds=run.seconds,
+    )
 
 
 def _save_float(network, out, card):
