@@ -126,8 +126,10 @@ def sentences_case(network_file, sentences):
     return network_case(network_file.network, [(network_file.vocabulary.sentence(words)[0], None) for words in sentences])
 
 
-def simulate_network(folder, manifest, *, sentences=None, simulator="verilator", stall=0.0, seed=1, cache="out/sim"):
-    """BenchResult of a generated network in its testbench: on its own vectors, or on sentences (lists of words)."""
+def simulate_network(folder, manifest, *, sentences=None, windows=None, simulator="verilator", stall=0.0, seed=1,
+                     cache="out/sim"):  # fmt: skip
+    """BenchResult of a generated network in its testbench: on its own vectors, on sentences (lists of words), or on windows
+    (integers [steps, input_size] in the format of x)."""
     folder, cache = Path(folder), Path(cache)
     command = build_bench(folder, manifest, simulator=simulator, cache=cache)
     vectors = folder / manifest["vectors"]["folder"]
@@ -136,4 +138,9 @@ def simulate_network(folder, manifest, *, sentences=None, simulator="verilator",
         vectors = cache / f"sentences-{hashlib.sha256(json.dumps(sentences).encode()).hexdigest()[:16]}"
         vectors.mkdir(parents=True, exist_ok=True)
         write_case(vectors, manifest, sentences_case(file, sentences))
+    elif windows is not None:
+        network = load_network(folder / manifest["model"]).network
+        vectors = cache / f"windows-{hashlib.sha256(b''.join(x.tobytes() for x in windows)).hexdigest()[:16]}"
+        vectors.mkdir(parents=True, exist_ok=True)
+        write_case(vectors, manifest, network_case(network, [(x, None) for x in windows]))
     return run_bench(command, vectors, simulator=simulator, stall_in=stall, stall_out=stall, seed=seed)

@@ -66,7 +66,7 @@ def generate_of(args, path):
 
 
 def eval_network(args, path):
-    """`mubinn eval` of a tagger: its golden network on the test part of a folder of tagged sentences."""
+    """`mubinn eval` of a network: a tagger on the test part of a folder of tagged sentences, any other on windows."""
     from mubinn.model.network_file import load_network
     from mubinn.model.tag_score import golden_tags, tag_figures
     from mubinn.model.tagging import load_tagging
@@ -74,6 +74,8 @@ def eval_network(args, path):
     from rich.progress import Progress
 
     file = load_network(path)
+    if file.vocabulary is None:
+        return _eval_windows(args, file)
     if args.split is not None:
         raise UserError("--split must be left out: sentences have train, dev and test")
     data = load_tagging(args.data, word=args.word_column, tag=args.tag_column)
@@ -93,16 +95,39 @@ def eval_network(args, path):
     return figures
 
 
+def _eval_windows(args, file):
+    """Accuracy of a network that answers once a window."""
+    import numpy as np
+    from mubinn.model.evaluate import auc, balanced_accuracy, confusion, load_test
+
+    if file.network.kind != "label":
+        raise UserError(f"{args.model}: answers every step, and windows have one class each")
+    windows = load_test(file, args.data, args.split)
+    traces = [file.network.run(file.quantize_input(x)) for x in np.array_split(windows.x, -(-len(windows) // 128))]
+    label, scores = (np.concatenate([getattr(trace, name) for trace in traces]) for name in ("label", "scores"))
+    if windows.y.max() >= scores.shape[1]:
+        raise UserError(f"{args.data}: y must be 0 to {scores.shape[1] - 1}, the network's classes, not {windows.y.max()}")
+    figures = {
+        "model": args.model,
+        "data": args.data,
+        "windows": len(windows),
+        "accuracy": float((label == windows.y).mean()),
+        "balanced_accuracy": balanced_accuracy(windows.y, label),
+        "auc": auc(windows.y, scores),
+        "confusion": confusion(windows.y, label, scores.shape[1]).tolist(),
+    }
+    print(f"{args.model} on {args.data}: {len(windows)} windows\naccuracy            {figures['accuracy']:.4f}")
+    return figures
+
+
 def _check_words(file, data, args):
     """The word numbers of the data must be those that the tagger was trained with."""
-    if file.vocabulary is None:
-        raise UserError(f"{args.model}: a network without words: mubinn eval needs a tagger")
     if file.vocabulary.tags != data.tags or len(file.vocabulary.words) != data.word_count:
         raise UserError(f"--data must be the data that {args.model} was trained with: its words or tags differ")
 
 
 def simulate_of(args, manifest):
-    """`mubinn simulate` of a network's folder: its vectors, or sentences of a folder's test part."""
+    """`mubinn simulate` of a network's folder: its vectors, sentences of a folder's test part, or windows."""
     from mubinn.model.network_file import load_network
     from mubinn.model.tagging import source_files
     from rich.console import Console
@@ -112,19 +137,22 @@ def simulate_of(args, manifest):
 
     if args.cocotb or args.simulator == "amaranth":
         raise UserError("--simulator must be verilator or icarus, without --cocotb: this core is a network")
-    if args.split is not None:
+    file, sentences, windows = load_network(Path(args.directory) / manifest["model"]), None, None
+    if args.split is not None and file.vocabulary is not None:
         raise UserError("--split must be left out: sentences have train, dev and test")
-    sentences = None
-    if args.data is not None:
-        file = load_network(Path(args.directory) / manifest["model"])
-        if file.vocabulary is None or not file.vocabulary.words[-1]:
+    if args.data is not None and file.vocabulary is None:
+        from mubinn.model.evaluate import load_test
+
+        windows = list(file.quantize_input(load_test(file, args.data, args.split).x)[: args.windows])
+    elif args.data is not None:
+        if not file.vocabulary.words[-1]:
             raise UserError("--data must be left out: the network does not know how words are written")
         sentences = _sentences(source_files(args.data)[-1], args, manifest["spec"]["max_steps"])
     elif args.windows is not None:
         raise UserError("--windows must be left out without --data")
     with Console(stderr=True).status(args.simulator):
-        found = simulate_network(args.directory, manifest, sentences=sentences, simulator=args.simulator, stall=args.stall,
-                                 seed=args.seed)  # fmt: skip
+        found = simulate_network(args.directory, manifest, sentences=sentences, windows=windows, simulator=args.simulator,
+                                 stall=args.stall, seed=args.seed)  # fmt: skip
     figures = {
         "ok": found.ok,
         "data": args.data,

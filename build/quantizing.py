@@ -1,13 +1,16 @@
 """From a framework's file to a model file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mubinn.model.artifact import ModelFile, load_model, save_model
+from mubinn.model.artifact import ModelFile, Preprocess, load_model, save_model
 from mubinn.model.data import Windows
 from mubinn.model.evaluate import evaluate, load_for
-from mubinn.model.quantize.post import post_training
+from mubinn.model.network_file import NetworkFile, save_network
+from mubinn.model.quantize.post import post_network, post_training
 from mubinn.model.quantize.source import SourceError, check, read_model
+from mubinn.model.reference_network import FloatNetwork, run_network
 from mubinn.model.splits import time_split
 from mubinn.model.zoo import MODELS
 from safetensors import SafetensorError, safe_open
@@ -17,11 +20,12 @@ from .errors import UserError
 __all__ = ["calibration", "imported", "quantize"]
 
 LEVELS = (1, 8)
+MAX_STEPS = 4096
 WINDOWS = 64
 """Of the calibration data, evenly spread."""
 
 
-def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None):
+def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None, max_steps=None):
     """Write the model file `out`. Returns what `mubinn quantize --json` prints.
 
     Parameters
@@ -30,8 +34,11 @@ def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None):
     data : path or shipped name
         Calibration windows.
     levels : (A, W)
-    pool : "mean", "last" or None
+    pool : "mean", "last", "steps" or None
     like : model file or None
+    max_steps : int or None
+        Steps of the longest window that a core takes. None: MAX_STEPS; with two directions, which keep a window, those of the
+        calibration windows.
 
     Raises UserError.
     """
@@ -41,7 +48,10 @@ def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None):
             raise UserError(f"--levels must be {low} to {high}, not {level}")
     floats, error = imported(source, pool=pool, like=like)
     windows = calibration(floats, data)
-    parameters = post_training(floats.float_weights, floats.normalise(windows.x), levels=levels)
+    if isinstance(floats, FloatNetworkFile):
+        return _network(floats, windows, out, levels=levels, error=error, max_steps=max_steps)
+    longest = {"max_steps": max_steps or MAX_STEPS}
+    parameters = post_training(floats.float_weights, floats.normalise(windows.x), levels=levels, **longest)
     # Nothing of where it came from: the same weights are the same file, whatever framework had them.
     card = {"method": "post-training", "levels": list(levels), "calibration_windows": len(windows)}
     made = ModelFile(preset="mubinn2", parameters=parameters, float_weights=floats.float_weights,
@@ -56,8 +66,41 @@ def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None):
     }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FloatNetworkFile:
+    """A FloatNetwork and how samples are normalised, with what `evaluate.load_for` asks of a ModelFile."""
+
+    network: FloatNetwork
+    preprocess: Preprocess | None
+
+    @property
+    def channel_count(self):
+        return self.network.input_size if self.preprocess is None else len(self.preprocess.sources)
+
+    def normalise(self, x):
+        return np.asarray(x, dtype=np.float64) if self.preprocess is None else self.preprocess.apply(x)
+
+
+def _network(floats, windows, out, *, levels, error, max_steps):
+    """What `quantize` does where there are several layers, two directions or a head for every step."""
+    x = floats.normalise(windows.x)
+    kept = any(len(own) > 1 for own in floats.network.layers)
+    network = post_network(floats.network, x, levels=levels, max_steps=max_steps or (windows.steps if kept else MAX_STEPS))
+    card = {"method": "post-training", "levels": list(levels), "calibration_windows": len(windows)}
+    save_network(out, NetworkFile(network=network, preprocess=floats.preprocess, card=card))
+    trace = network.run(network.spec.x.quantize(x))
+    found = trace.label if trace.tag is None else trace.tag
+    return {
+        "model": str(out),
+        "parameters": sum(int(t.size) for layer in network.layers for p in layer.directions for t in p.tensors().values()),
+        "calibrated": len(windows),
+        "import_error": error,
+        "agreement": float(np.mean(found == run_network(floats.network, x).argmax(axis=-1))),
+    }
+
+
 def imported(source, *, pool=None, like=None):
-    """(full-precision ModelFile, greatest difference to the source framework or None)."""
+    """(full-precision ModelFile or FloatNetworkFile, greatest difference to the source framework or None)."""
     preprocess = None if like is None else load_model(like).preprocess
     if _is_ours(source):
         file = load_model(source)
@@ -68,6 +111,8 @@ def imported(source, *, pool=None, like=None):
         return ModelFile(preset="fp", float_weights=file.float_weights, preprocess=preprocess or file.preprocess), None
     try:
         model = read_model(source, pool=pool)
+        if isinstance(model.weights, FloatNetwork):
+            return FloatNetworkFile(network=model.weights, preprocess=preprocess), check(model)
         return ModelFile(preset="fp", float_weights=model.weights, preprocess=preprocess), check(model)
     except SourceError as error:
         text = str(error)

@@ -19,8 +19,10 @@ def add_arguments(parser):
                         "or eeg-sample")  # fmt: skip
     parser.add_argument("-o", "--out", required=True, metavar="MODEL", help="model file to write")
     parser.add_argument("--levels", default="4,4", metavar="A,W", help="of activations and weights, 1 to 8; default: 4,4")
-    parser.add_argument("--pool", choices=("mean", "last"), help="of the steps, which a state dict does not say; default "
-                        "there: mean")  # fmt: skip
+    parser.add_argument("--pool", choices=("mean", "last", "steps"), help="of the steps, which a state dict does not "
+                        "say; steps: a class for each; default there: mean, and steps with two directions")  # fmt: skip
+    parser.add_argument("--max-steps", type=int, metavar="N", help="longest window that a core takes; default: 4096; with two "
+                        "directions, whose core keeps a window, that of the calibration data")  # fmt: skip
     parser.add_argument("--like", metavar="MODEL", help="model file whose preprocessing this model wants; default: samples as "
                         "they are, or those of SOURCE if it is a model file")  # fmt: skip
 
@@ -28,12 +30,21 @@ def add_arguments(parser):
 def run(args):
     from rich.console import Console
 
+    from .errors import UserError
     from .quantizing import quantize
     from .verb_train import numbers
 
+    if args.max_steps is not None and not 1 <= args.max_steps <= 1 << 20:
+        raise UserError(f"--max-steps must be 1 to {1 << 20}, not {args.max_steps}")
     with Console(stderr=True).status("quantize"):
         made = quantize(
-            args.source, args.calibrate, args.out, levels=numbers(args, "levels", 2), pool=args.pool, like=args.like
+            args.source,
+            args.calibrate,
+            args.out,
+            levels=numbers(args, "levels", 2),
+            pool=args.pool,
+            like=args.like,
+            max_steps=args.max_steps,
         )
     checked = "" if made["import_error"] is None else f"; import differs from the source by {made['import_error']:.1e} at most"
     print(f"{args.out}: {made['parameters']} parameters, levels {args.levels}, {made['calibrated']} windows seen{checked}")

@@ -2,14 +2,14 @@
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from .artifact import ArtifactError
+from .artifact import ArtifactError, Preprocess
 from .crf import Crf
 from .network import Layer, Network, NetworkError, StepHead
 from .parameters import ParameterError, Parameters, tensor_shapes
@@ -65,16 +65,22 @@ class NetworkFile:
     ----------
     network : Network
     vocabulary : Vocabulary or None
+    preprocess : Preprocess or None
+        Of samples that are no words.
     card : dict
         The model card: whatever JSON can say.
     """
 
     network: Network
     vocabulary: Vocabulary | None = None
+    preprocess: Preprocess | None = None
     card: dict = field(default_factory=dict)
 
     def __post_init__(self):
         v, spec = self.vocabulary, self.network.spec
+        if self.preprocess is not None and len(self.preprocess.channels) != spec.input_size:
+            raise ArtifactError(f"preprocess.channels must be {spec.input_size}, the input_size, "
+                                f"not {len(self.preprocess.channels)}")  # fmt: skip
         if v is None:
             return
         width = v.word.shape[1] + v.case.shape[1]
@@ -85,6 +91,18 @@ class NetworkFile:
                 raise ArtifactError(f"embedding must be {spec.x.low} to {spec.x.high}, not {table.min()} to {table.max()}")
         if self.network.head is None or len(v.tags) != self.network.head.classes:
             raise ArtifactError("tags must be as many as the head has classes")
+
+    @property
+    def channel_count(self):
+        """Channels of the samples it is given."""
+        return self.network.spec.input_size if self.preprocess is None else len(self.preprocess.sources)
+
+    def quantize_input(self, x):
+        """Integers [..., input_size] of samples [..., channel_count]: preprocess, round half up, saturate."""
+        x = np.asarray(x, dtype=np.float64) if self.preprocess is None else self.preprocess.apply(x)
+        if not np.isfinite(x).all():
+            raise ArtifactError("x must be finite")
+        return self.network.spec.x.quantize(x)
 
     def tag(self, words):
         """Tags of a sentence, a list of str, by the golden model."""
@@ -115,6 +133,8 @@ def save_network(path, file):
         "tags": None if v is None else list(v.tags),
         "card": file.card,
     }
+    if file.preprocess is not None:
+        header["preprocess"] = asdict(file.preprocess)
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)
     data = save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata={KEY: text})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -172,7 +192,7 @@ def _build(header, tensors):
             own = {name: _taken(tensors, f"layer{k}.{direction}.{name}") for name in tensor_shapes(spec)}
             directions[direction] = Parameters(spec=spec, **own)
         layers.append(Layer(**directions))
-    head = crf = vocabulary = None
+    head = crf = vocabulary = preprocess = None
     if header["head_bits"] is not None:
         head = StepHead(
             weight=_taken(tensors, "head.weight"), bias=_taken(tensors, "head.bias"), weight_bits=header["head_bits"]
@@ -182,9 +202,12 @@ def _build(header, tensors):
     if header["words"] is not None:
         tables = {"word": _taken(tensors, "embedding.word"), "case": _taken(tensors, "embedding.case")}
         vocabulary = Vocabulary(words=tuple(header["words"]), tags=tuple(header["tags"]), **tables)
+    if "preprocess" in header:
+        preprocess = Preprocess(**header["preprocess"])
     if tensors:
         raise ArtifactError(f"{min(tensors)} does not belong to this network")
-    return NetworkFile(network=Network(layers=layers, head=head, crf=crf), vocabulary=vocabulary, card=header["card"])
+    return NetworkFile(network=Network(layers=layers, head=head, crf=crf), vocabulary=vocabulary, preprocess=preprocess,
+                       card=header["card"])  # fmt: skip
 
 
 def _taken(tensors, name):

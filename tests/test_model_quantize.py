@@ -154,14 +154,14 @@ def test_one_model_file_of_the_same_weights(tmp_path, capsys):
 def refusals():
     big = np.zeros((4 * UNITS, UNITS), np.float32)
     yield pytorch_file, "a.pt", {"lstm.weight_hr_l0": big}, "proj_size must be 0"
-    yield pytorch_file, "a.pt", {"lstm.weight_ih_l0_reverse": big}, "bidirectional must be False"
-    yield pytorch_file, "a.pt", {"lstm.weight_ih_l1": big}, "num_layers must be 1"
+    yield pytorch_file, "a.pt", {"lstm.weight_ih_l0_reverse": big}, "lstm.weight_hh_l0_reverse is missing"
+    yield pytorch_file, "a.pt", {"lstm.weight_ih_l1": big}, "lstm.weight_hh_l1 is missing"
     yield pytorch_file, "a.pt", {"lstm.weight_hh_l0": None}, "lstm.weight_hh_l0 is missing"
     yield pytorch_file, "a.pt", {"norm.weight": big[0]}, "norm.weight is neither of the LSTM nor of its linear layer"
     yield pytorch_file, "a.pt", {"head.weight": None}, "must have 1 linear layer of 5 inputs"
     yield onnx_file, "a.onnx", {"clip": 3.0}, "clip of the LSTM must be left out, not 3"
     yield onnx_file, "a.onnx", {"input_forget": 1}, "input_forget of the LSTM must be 0, not 1"
-    yield onnx_file, "a.onnx", {"direction": "reverse"}, "direction of the LSTM must be forward, not reverse"
+    yield onnx_file, "a.onnx", {"direction": "reverse"}, "direction of the LSTM must be forward or bidirectional, not"
     yield onnx_file, "a.onnx", {"activations": ["HardSigmoid", "Tanh", "Tanh"]}, "activations of the LSTM must be Sigmoid"
     yield onnx_file, "a.onnx", {"operator": "Relu"}, "the operator Relu is none of an LSTM with a dense layer"
     yield keras_file, "a.keras", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation of the LSTM must be sigmoid"

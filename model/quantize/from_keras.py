@@ -1,11 +1,10 @@
-"""Keras: a .keras file with an LSTM and a Dense layer."""
+"""Keras: a .keras file with LSTM layers, in one direction or both, and a Dense layer."""
 
 import os
 
 import numpy as np
 
-from ..reference import FloatWeights
-from .source import ImportedModel, SourceError
+from .source import ImportedModel, SourceError, assembled
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -19,6 +18,7 @@ FIXED = {
     "stateful": False,
 }
 POOLING, SKIPPED = "GlobalAveragePooling1D", ("InputLayer", "Dropout")
+RECURRENT = ("LSTM", "Bidirectional")
 
 
 def read(path, *, pool=None):
@@ -31,40 +31,61 @@ def read(path, *, pool=None):
         raise SourceError(f"{path}: not a model that Keras can load: {str(error).splitlines()[0][:120]}") from error
     layers = [layer for layer in model.layers if type(layer).__name__ not in SKIPPED]
     kinds = [type(layer).__name__ for layer in layers]
-    wanted = (["LSTM", "Dense"], ["LSTM", POOLING, "Dense"])
-    if kinds not in wanted:
-        raise SourceError(f"{path}: layers must be LSTM, {POOLING} if wanted, and Dense, not {', '.join(kinds)}")
-    lstm, dense = layers[0], layers[-1]
-    config = lstm.get_config()
-    for name, only in FIXED.items():
-        if config.get(name, only) != only:
-            raise SourceError(f"{path}: {name} of the LSTM must be {only}, not {config[name]}")
-    means = POOLING in kinds
-    if config["return_sequences"] != means:
-        raise SourceError(f"{path}: return_sequences must be {means} before {kinds[1]}, not {not means}")
-    found = "mean" if means else "last"
+    count = next((k for k, kind in enumerate(kinds) if kind not in RECURRENT), len(kinds))
+    if not count or kinds[count:] not in (["Dense"], [POOLING, "Dense"], ["TimeDistributed"]):
+        raise SourceError(
+            f"{path}: layers must be LSTM or Bidirectional, {POOLING} if wanted, and Dense, not {', '.join(kinds)}"
+        )
+    recurrent, dense = layers[:count], layers[-1]
+    if kinds[-1] == "TimeDistributed":
+        dense = dense.layer
+        if type(dense).__name__ != "Dense":
+            raise SourceError(f"{path}: the layer in TimeDistributed must be Dense, not {type(dense).__name__}")
+    found = _pool(path, recurrent, kinds[count:])
     if pool not in (None, found):
         raise SourceError(f"{path}: pool must be {found}, as its layers are, not {pool}")
     activation = dense.get_config()["activation"]
     if activation not in ("linear", "softmax"):
         raise SourceError(f"{path}: activation of the Dense layer must be linear or softmax, not {activation}")
-    # Gates in the order i, f, c, o, as PyTorch's; one bias.
-    kernel, recurrent, *bias = (np.asarray(value) for value in lstm.get_weights())
     head, *head_bias = (np.asarray(value) for value in dense.get_weights())
-    try:
-        weights = FloatWeights(
-            weight_ih=kernel.T,
-            weight_hh=recurrent.T,
-            bias=bias[0] if bias else np.zeros(kernel.shape[1], dtype=np.float32),
-            head_weight=head.T,
-            head_bias=head_bias[0] if head_bias else np.zeros(head.shape[1], dtype=np.float32),
-            pool=found,
-        )
-    except ValueError as error:
-        raise SourceError(f"{path}: {error}") from error
+    bias = head_bias[0] if head_bias else np.zeros(head.shape[1], dtype=np.float32)
+    weights = assembled(path, [_directions(path, layer) for layer in recurrent], head.T, bias, found)
     return ImportedModel(
         weights=weights,
         scores=lambda x: np.asarray(model.predict(x, verbose=0)),
         softmax=activation == "softmax",
         steps=model.input_shape[1],
     )
+
+
+def _pool(path, recurrent, behind):
+    """How steps are pooled, from what the last LSTM returns and what follows it."""
+    for layer in recurrent[:-1]:
+        if not layer.return_sequences:
+            raise SourceError(f"{path}: return_sequences must be True before another LSTM, not False")
+    if not recurrent[-1].return_sequences:
+        if behind != ["Dense"]:
+            raise SourceError(f"{path}: return_sequences must be True before {behind[0]}, not False")
+        return "last"
+    return "mean" if POOLING in behind else "steps"
+
+
+def _directions(path, layer):
+    """Tensors of a layer's directions, gates in the order i, f, c, o, which is PyTorch's."""
+    lstms = [layer]
+    if type(layer).__name__ == "Bidirectional":
+        if layer.merge_mode != "concat":
+            raise SourceError(f"{path}: merge_mode of Bidirectional must be concat, not {layer.merge_mode}")
+        lstms = [layer.forward_layer, layer.backward_layer]
+    found = []
+    for lstm, fixed in zip(lstms, (FIXED, FIXED | {"go_backwards": True}), strict=False):
+        if type(lstm).__name__ != "LSTM":
+            raise SourceError(f"{path}: the layer in Bidirectional must be an LSTM, not {type(lstm).__name__}")
+        config = lstm.get_config()
+        for name, only in fixed.items():
+            if config.get(name, only) != only:
+                raise SourceError(f"{path}: {name} of the LSTM must be {only}, not {config[name]}")
+        kernel, recurrent, *bias = (np.asarray(value) for value in lstm.get_weights())
+        bias = bias[0] if bias else np.zeros(kernel.shape[1], dtype=np.float32)
+        found.append({"weight_ih": kernel.T, "weight_hh": recurrent.T, "bias": bias})
+    return found

@@ -1,12 +1,11 @@
-"""ONNX: a graph with one LSTM and one dense layer."""
+"""ONNX: a graph with LSTM layers, in one direction or both, and one dense layer."""
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import numpy_helper
 
-from ..reference import FloatWeights
-from .source import ImportedModel, SourceError
+from .source import ImportedModel, SourceError, assembled
 
 __all__ = ["read"]
 
@@ -29,28 +28,18 @@ def read(path, *, pool=None):
     for node in graph.node:
         if node.op_type not in (*PASSED, *DENSE):
             raise SourceError(f"{path}: the operator {node.op_type} is none of an LSTM with a dense layer")
-    lstm, values = _only(path, graph, ("LSTM",)), _constants(graph)
-    _refuse(path, lstm, values)
-    w, r = (_value(path, values, lstm.input[k])[0] for k in (1, 2))
-    units = r.shape[1]
-    b = _value(path, values, lstm.input[3])[0] if len(lstm.input) > 3 and lstm.input[3] else np.zeros(8 * units, w.dtype)
-    means = any(node.op_type == "ReduceMean" for node in graph.node)
-    found = "mean" if means else "last"
+    lstms, values = [node for node in graph.node if node.op_type == "LSTM"], _constants(graph)
+    if not lstms:
+        raise SourceError(f"{path}: must have a node LSTM, not 0")
+    layers = [_directions(path, lstm, values) for lstm in lstms]  # nodes are in the order of what they compute
+    if any(node.op_type == "ReduceMean" for node in graph.node):
+        found = "mean"
+    else:
+        found = "steps" if len(graph.output[0].type.tensor_type.shape.dim) == 3 else "last"
     if pool not in (None, found):
         raise SourceError(f"{path}: pool must be {found}, as in the graph, not {pool}")
-    weight, bias = _dense(path, graph, values, units)
-    bias_of = b.reshape(2, 4, units).astype(np.float64).sum(axis=0)[list(ORDER)]
-    try:
-        weights = FloatWeights(
-            weight_ih=w.reshape(4, units, -1)[list(ORDER)].reshape(4 * units, -1),
-            weight_hh=r.reshape(4, units, units)[list(ORDER)].reshape(4 * units, units),
-            bias=bias_of.reshape(-1),
-            head_weight=weight,
-            head_bias=bias,
-            pool=found,
-        )
-    except ValueError as error:
-        raise SourceError(f"{path}: {error}") from error
+    features = sum(own["weight_hh"].shape[1] for own in layers[-1])
+    weights = assembled(path, layers, *_dense(path, graph, values, features), found)
     softmax = graph.node[-1].op_type == "Softmax"
     scores, steps = _session(path, model)
     return ImportedModel(weights=weights, scores=scores, softmax=softmax, steps=steps)
@@ -61,6 +50,25 @@ def _constants(graph):
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    return found
+
+
+def _directions(path, lstm, values):
+    """Tensors of a node's directions, gates in our order, the two biases added."""
+    _refuse(path, lstm, values)
+    w, r = (_value(path, values, lstm.input[k]) for k in (1, 2))
+    units = r.shape[2]
+    b = _value(path, values, lstm.input[3]) if len(lstm.input) > 3 and lstm.input[3] else np.zeros((len(w), 8 * units), w.dtype)
+    found = []
+    for own_w, own_r, own_b in zip(w, r, b, strict=True):
+        bias = own_b.reshape(2, 4, units).astype(np.float64).sum(axis=0)[list(ORDER)]
+        found.append(
+            {
+                "weight_ih": own_w.reshape(4, units, -1)[list(ORDER)].reshape(4 * units, -1),
+                "weight_hh": own_r.reshape(4, units, units)[list(ORDER)].reshape(4 * units, units),
+                "bias": bias.reshape(-1),
+            }
+        )
     return found
 
 
@@ -79,14 +87,14 @@ def _value(path, values, name):
 
 def _refuse(path, lstm, values):
     found = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in lstm.attribute}
-    if found.get("direction", b"forward") != b"forward":
-        raise SourceError(f"{path}: direction of the LSTM must be forward, not {found['direction'].decode()}")
+    if found.get("direction", b"forward") not in (b"forward", b"bidirectional"):
+        raise SourceError(f"{path}: direction of the LSTM must be forward or bidirectional, not {found['direction'].decode()}")
     if "clip" in found:
         raise SourceError(f"{path}: clip of the LSTM must be left out, not {found['clip']:g}")
     if found.get("input_forget", 0):
         raise SourceError(f"{path}: input_forget of the LSTM must be 0, not {found['input_forget']}")
     activations = [name.decode().lower() for name in found.get("activations", [])]
-    if activations not in ([], ["sigmoid", "tanh", "tanh"]):
+    if activations not in ([], ["sigmoid", "tanh", "tanh"], 2 * ["sigmoid", "tanh", "tanh"]):
         raise SourceError(f"{path}: activations of the LSTM must be Sigmoid, Tanh, Tanh, not {', '.join(activations)}")
     if len(lstm.input) > 7 and lstm.input[7]:
         raise SourceError(f"{path}: the LSTM must have no peepholes (input P)")
@@ -95,13 +103,13 @@ def _refuse(path, lstm, values):
             raise SourceError(f"{path}: {name} of the LSTM must be zero")
 
 
-def _dense(path, graph, values, units):
+def _dense(path, graph, values, features):
     node = _only(path, graph, DENSE)
     weight = _value(path, values, node.input[1])
     transposed = node.op_type == "Gemm" and any(a.name == "transB" and a.i for a in node.attribute)
     weight = weight if transposed else weight.T
-    if weight.shape[1] != units:
-        raise SourceError(f"{path}: the dense layer must take the LSTM's {units} h, not {weight.shape[1]}")
+    if weight.shape[1] != features:
+        raise SourceError(f"{path}: the dense layer must take the LSTM's {features} h, not {weight.shape[1]}")
     bias = np.zeros(len(weight), dtype=np.float32)
     if node.op_type == "Gemm" and len(node.input) > 2:
         bias = _value(path, values, node.input[2])
@@ -117,7 +125,7 @@ def _session(path, model):
     entry = session.get_inputs()
     if len(entry) != 1 or len(entry[0].shape) != 3:
         raise SourceError(f"{path}: must have 1 input of 3 dimensions")
-    steps_first = _steps_first(model)
+    steps_first, each_step = _steps_first(model), len(model.graph.output[0].type.tensor_type.shape.dim) == 3
     at = 0 if steps_first else 1
     steps, batch = entry[0].shape[at], entry[0].shape[1 - at]
 
@@ -131,6 +139,8 @@ def _session(path, model):
     def one(x):
         given = x.transpose(1, 0, 2) if steps_first else x
         found = session.run(None, {entry[0].name: np.ascontiguousarray(given)})[0]
+        if each_step:
+            return found.transpose(1, 0, 2) if steps_first else found
         return found.reshape(len(x), -1)
 
     return scores, steps if isinstance(steps, int) else None

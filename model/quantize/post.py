@@ -4,11 +4,12 @@ import numpy as np
 
 from ..binarize import signs
 from ..fixed import Fixed, round_half_up
+from ..network import Layer, Network, StepHead
 from ..parameters import Parameters
 from ..scales import fit_scales, integer_scales
 from ..spec import LstmSpec
 
-__all__ = ["post_training"]
+__all__ = ["post_network", "post_training"]
 
 ALPHA_BITS = BETA_BITS = 8
 X_BITS, HEAD_BITS, ACTIVATION_FRACTION = 12, 8, 10
@@ -31,29 +32,87 @@ def post_training(weights, x, *, levels, max_steps=4096):
         Of activations and weights, 1 to 8 each.
     max_steps : int
     """
-    activation_levels, weight_levels = levels
+    seen = _trace(weights, np.asarray(x, dtype=np.float64))
+    head = None if not weights.classes else (weights.head_weight, weights.head_bias, weights.pool)
+    return _parameters(weights, seen["gates"], levels, _x_scales(x, levels), _h_scales(seen["h"], levels), max_steps, head)
+
+
+def post_network(network, x, *, levels, max_steps=4096):
+    """The golden Network of a float one, layer after layer: each is fitted to what it sees in the float network.
+
+    Layers behind the first read the codes of the layer before as they are, so both directions of a layer share their scales
+    of h.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    x, levels, max_steps
+        As of `post_training`.
+    """
+    x, layers, scales = np.asarray(x, dtype=np.float64), [], _x_scales(x, levels)
+    for k, own in enumerate(network.layers):
+        seen = [_trace(own[0], x)] + [_trace(weights, x[:, ::-1]) for weights in own[1:]]
+        h_scales = _h_scales(np.stack([part["h"] for part in seen]), levels)
+        pooled = k == len(network.layers) - 1 and network.pool != "steps"
+        head = (network.head_weight, network.head_bias, network.pool) if pooled else None
+        parts = [
+            _parameters(weights, part["gates"], levels, scales, h_scales, max_steps, head)
+            for weights, part in zip(own, seen, strict=True)
+        ]
+        layers.append(Layer(forward=parts[0], backward=parts[1] if len(parts) > 1 else None))
+        outputs = [seen[0]["h"]] + [part["h"][::-1] for part in seen[1:]]
+        x, scales = np.concatenate(outputs, axis=2).swapaxes(0, 1), h_scales
+    if network.pool != "steps":
+        return Network(layers=layers)
+    weight, bias, _ = _head(network.head_weight, network.head_bias, scales[1])
+    return Network(layers=layers, head=StepHead(weight=weight, bias=bias, weight_bits=HEAD_BITS))
+
+
+def _x_scales(x, levels):
+    """(integer scales, binary point) of samples."""
     x = np.asarray(x, dtype=np.float64)
-    seen = _trace(weights, x)
-    x_scales, x_fraction = integer_scales(fit_scales(x, activation_levels), bits=ALPHA_BITS, most_fraction=_fraction(x))
-    h_scales, h_fraction = integer_scales(
-        fit_scales(seen["h"], activation_levels), bits=ALPHA_BITS, most_fraction=H_FRACTION_MOST
+    return integer_scales(fit_scales(x, levels[0]), bits=ALPHA_BITS, most_fraction=_fraction(x))
+
+
+def _h_scales(h, levels):
+    """(integer scales, binary point) of h."""
+    return integer_scales(fit_scales(h, levels[0]), bits=ALPHA_BITS, most_fraction=H_FRACTION_MOST)
+
+
+def _head(weight, bias, h_fraction):
+    """(weight, bias, binary point of the weight) of a dense head, integers."""
+    weight = weight.astype(np.float64)
+    most = max(float(np.abs(weight).max()), 1e-9)
+    fraction = min(max(int(np.floor(np.log2(((1 << HEAD_BITS - 1) - 1) / most))), 0), 24)
+    return (
+        round_half_up(weight * (1 << fraction)),
+        round_half_up(bias.astype(np.float64) * float(1 << fraction + h_fraction)),
+        fraction,
     )
-    tensors = {"x_scales": x_scales, "h_scales": h_scales, "gate_scales": _gate_scales(seen["gates"], activation_levels)}
-    fractions = {}
+
+
+def _parameters(weights, gates, levels, x, h, max_steps, head):
+    """Parameters of one direction of a layer.
+
+    Parameters
+    ----------
+    gates : as of `_trace`
+    x, h : (integer scales, binary point)
+    head : (weight, bias, pool) or None
+    """
+    (x_scales, x_fraction), (h_scales, h_fraction), (activation_levels, weight_levels) = x, h, levels
+    tensors = {"x_scales": x_scales, "h_scales": h_scales, "gate_scales": _gate_scales(gates, activation_levels)}
+    fields = {}
     for name, tensor in (("wx", weights.weight_ih), ("wh", weights.weight_hh), ("bias", weights.bias)):
         rows = np.asarray(tensor, dtype=np.float64).reshape(4, -1)
         scales, fraction = integer_scales(np.stack([fit_scales(row, weight_levels) for row in rows]), bits=BETA_BITS)
         codes = np.stack([_nearest(row, own / (1 << fraction)) for row, own in zip(rows, scales, strict=True)])
         tensors |= {f"{name}_scales": scales, f"{name}_codes": codes.reshape(np.shape(tensor))}
-        fractions[f"{name}_fraction"] = fraction
-    head = {}
-    if weights.classes:
-        weight = weights.head_weight.astype(np.float64)
-        most = max(float(np.abs(weight).max()), 1e-9)
-        fraction = min(max(int(np.floor(np.log2(((1 << HEAD_BITS - 1) - 1) / most))), 0), 24)
-        tensors["head_weight"] = round_half_up(weight * (1 << fraction))
-        tensors["head_bias"] = round_half_up(weights.head_bias.astype(np.float64) * float(1 << fraction + h_fraction))
-        head = {"classes": weights.classes, "pool": weights.pool, "head_bits": HEAD_BITS, "head_fraction": fraction}
+        fields[f"{name}_fraction"] = fraction
+    if head is not None:
+        weight, bias, pool = head
+        tensors["head_weight"], tensors["head_bias"], fields["head_fraction"] = _head(weight, bias, h_fraction)
+        fields |= {"classes": len(bias), "pool": pool, "head_bits": HEAD_BITS}
     spec = LstmSpec(
         input_size=weights.input_size,
         hidden_size=weights.hidden_size,
@@ -68,8 +127,7 @@ def post_training(weights, x, *, levels, max_steps=4096):
         cell=CELL,
         h_fraction=h_fraction,
         activation_fraction=ACTIVATION_FRACTION,
-        **head,
-        **fractions,
+        **fields,
     )
     return Parameters(spec=spec, **tensors)
 
@@ -85,7 +143,7 @@ def _sigma(v):
 
 
 def _trace(weights, x):
-    """h [values] and gates i, f, g, o [4][values] of the float model."""
+    """h [steps, windows, units] and gates i, f, g, o, four such arrays, of the float model."""
     wx, wh = weights.weight_ih.astype(np.float64).T, weights.weight_hh.astype(np.float64).T
     bias, found = weights.bias.astype(np.float64), {"h": [], "gates": [[], [], [], []]}
     h = c = np.zeros((len(x), weights.hidden_size))

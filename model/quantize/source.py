@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..reference import FloatWeights, run
+from ..reference_network import FloatNetwork, run_network
 
-__all__ = ["TOLERANCE", "ImportedModel", "SourceError", "check", "read_model"]
+__all__ = ["TOLERANCE", "ImportedModel", "SourceError", "assembled", "check", "read_model"]
 
 TOLERANCE = 1e-5
 WINDOWS, STEPS = 3, 7
@@ -24,8 +25,8 @@ class ImportedModel:
 
     Parameters
     ----------
-    weights : FloatWeights
-    scores : function of float32 [windows, steps, input_size] to float array [windows, classes]
+    weights : FloatWeights, or FloatNetwork of several layers, two directions or a head for every step
+    scores : function of float32 [windows, steps, input_size] to float array [windows, classes] or [windows, steps, classes]
         The source framework's.
     softmax : bool
         Whether these scores are behind a softmax, which does not change the class.
@@ -33,10 +34,21 @@ class ImportedModel:
         Steps of a window if the model takes no other number.
     """
 
-    weights: FloatWeights
+    weights: FloatWeights | FloatNetwork
     scores: object
     softmax: bool = False
     steps: int | None = None
+
+
+def assembled(path, layers, head_weight, head_bias, pool):
+    """FloatWeights, or FloatNetwork, of layers [[{weight_ih, weight_hh, bias} of each direction]]. SourceError by name."""
+    try:
+        if len(layers) == len(layers[0]) == 1 and pool != "steps":
+            return FloatWeights(**layers[0][0], head_weight=head_weight, head_bias=head_bias, pool=pool)
+        directions = [tuple(FloatWeights(**own) for own in layer) for layer in layers]
+        return FloatNetwork(layers=directions, head_weight=head_weight, head_bias=head_bias, pool=pool)
+    except ValueError as error:
+        raise SourceError(f"{path}: {error}") from error
 
 
 def read_model(path, *, pool=None):
@@ -65,10 +77,11 @@ def check(imported, *, seed=1):
     """
     shape = (WINDOWS, imported.steps or STEPS, imported.weights.input_size)
     x = np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
-    ours, theirs = run(imported.weights, x), np.asarray(imported.scores(x), dtype=np.float64)
+    judge = run if isinstance(imported.weights, FloatWeights) else run_network
+    ours, theirs = judge(imported.weights, x), np.asarray(imported.scores(x), dtype=np.float64)
     if imported.softmax:
-        ours = np.exp(ours - ours.max(axis=1, keepdims=True))
-        ours /= ours.sum(axis=1, keepdims=True)
+        ours = np.exp(ours - ours.max(axis=-1, keepdims=True))
+        ours /= ours.sum(axis=-1, keepdims=True)
     if theirs.shape != ours.shape:
         raise SourceError(f"scores must have shape {list(ours.shape)}, the source gives {list(theirs.shape)}")
     worst = float(np.abs(ours - theirs).max())
