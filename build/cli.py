@@ -26,6 +26,7 @@ VERBS = {
     "quantize": "binarize a trained LSTM of PyTorch, ONNX or Keras without training",
     "eval": "accuracy of a model, and its agreement with its float parent",
     "generate": "Verilog, memory images, test vectors and testbench of a model",
+    "export": "a quantized model as standard ONNX, checked in onnxruntime",
     "image": "a model as the transfer that a core loads while it runs",
     "simulate": "run the generated core on data and compare it with the golden model",
     "synth": "synthesis, place and route of the generated core",
