@@ -10,7 +10,8 @@ alternating least squares. What can't be honoured is refused by name."""
 EXAMPLE = """
 mubinn quantize lstm.pt --calibrate windows.npz --levels 4,4 --pool mean -o model.safetensors
 mubinn quantize lstm.onnx --calibrate windows.npz --levels 3,3 -o model.safetensors
-mubinn quantize eeg-fp --calibrate ../shared/data/eegmat --levels 4,4 -o model.safetensors"""
+mubinn quantize eeg-fp --calibrate ../shared/data/eegmat --levels 4,4 -o model.safetensors
+mubinn quantize lstm.pt --calibrate windows.npz --levels 2,2 --finetune -o model.safetensors"""
 
 
 def add_arguments(parser):
@@ -21,6 +22,11 @@ def add_arguments(parser):
     parser.add_argument("--levels", default="4,4", metavar="A,W", help="of activations and weights, 1 to 8; default: 4,4")
     parser.add_argument("--pool", choices=("mean", "last", "steps"), help="of the steps, which a state dict does not "
                         "say; steps: a class for each; default there: mean, and steps with two directions")  # fmt: skip
+    parser.add_argument("--finetune", action="store_true", help="train it on --calibrate too, from these weights; one "
+                        "layer in one direction, 1 to 5 levels")  # fmt: skip
+    parser.add_argument("--epochs", metavar="W,A,C", help="of --finetune: with weights, activations and c quantized; "
+                        "default: as of mubinn train")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of --finetune; default: 0")
     parser.add_argument("--max-steps", type=int, metavar="N", help="longest window that a core takes; default: 4096; with two "
                         "directions, whose core keeps a window, that of the calibration data")  # fmt: skip
     parser.add_argument("--like", metavar="MODEL", help="model file whose preprocessing this model wants; default: samples as "
@@ -31,17 +37,24 @@ def run(args):
     from rich.console import Console
 
     from .errors import UserError
-    from .quantizing import quantize
+    from .quantizing import finetune, quantize
     from .verb_train import numbers
 
     if args.max_steps is not None and not 1 <= args.max_steps <= 1 << 20:
         raise UserError(f"--max-steps must be 1 to {1 << 20}, not {args.max_steps}")
+    levels = numbers(args, "levels", 2)
+    if args.finetune:
+        if args.max_steps is not None:
+            raise UserError("--max-steps must be left out with --finetune")
+        return _finetuned(args, finetune, levels, None if args.epochs is None else numbers(args, "epochs", 3))
+    if args.epochs is not None:
+        raise UserError("--epochs must be with --finetune")
     with Console(stderr=True).status("quantize"):
         made = quantize(
             args.source,
             args.calibrate,
             args.out,
-            levels=numbers(args, "levels", 2),
+            levels=levels,
             pool=args.pool,
             like=args.like,
             max_steps=args.max_steps,
@@ -51,4 +64,34 @@ def run(args):
     agreement = made["agreement"]
     if agreement is not None:
         print(f"on these windows {100 * agreement:.1f} % of the classes are the float model's")
+    return made
+
+
+def _finetuned(args, finetune, levels, epochs):
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from .paths import command_line
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("finetune", total=None)
+
+        def show(event):
+            if "record" in event:
+                record = event["record"]
+                bar.print(f"epoch {record['epoch'] + 1}/{record['epochs']}  {record['stage']:<11}  loss {record['loss']:.3f}"
+                          f"  validation {record['validation_accuracy']:.3f}")  # fmt: skip
+            else:
+                bar.update(task, total=event["epochs"] * event["batches"],
+                           completed=event["epoch"] * event["batches"] + event["batch"])  # fmt: skip
+
+        command = command_line(["mubinn", "quantize", *sys.argv[2:]])
+        made = finetune(args.source, args.calibrate, args.out, levels=levels, pool=args.pool, like=args.like, epochs=epochs,
+                        seed=args.seed, command=command, progress=show)  # fmt: skip
+    print(f"{args.out}: levels {args.levels}, epoch {made['epoch'] + 1} kept, {made['seconds']:.0f} s")
+    for name in ("validation", "test"):
+        if made[name]:
+            print(f"{name:<11} {made[name]['windows']:5} windows  accuracy {made[name]['accuracy']:.4f}")
     return made

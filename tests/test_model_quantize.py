@@ -222,3 +222,28 @@ def test_the_shipped_float_model():
     made = ModelFile(preset="mubinn2", parameters=parameters, float_weights=floats.float_weights, preprocess=floats.preprocess)
     found = evaluate(made, kept)
     assert error is None and np.mean(found.label == found.float_label) >= 0.9
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_fine_tuning_starts_from_the_imported_network(tmp_path, capsys):
+    """On samples far from mean 0 and deviation 1, as they are: classes by the amplitude of one channel."""
+    rng, of = np.random.default_rng(1), weights(seed=4)
+    y = np.arange(80) % 2
+    x = rng.standard_normal((80, 12, INPUTS))
+    x[..., 1] *= 1 + 3 * y[:, None]
+    x = (5 * x + 7).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    source = str(pytorch_file(tmp_path / "a.pt", of))
+    command = ["quantize", source, "--calibrate", str(tmp_path / "data.npz"), "-o", str(tmp_path / "out"), "--json"]
+    assert cli.main([*command, "--levels", "3,3", "--finetune", "--epochs", "1,2,1"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    file = load_model(tmp_path / "out")
+    # The parent in the file is the imported network: normalised samples, other weights, the same scores.
+    scores = run(file.float_weights, file.normalise(x))
+    assert np.allclose(scores, run(of, x), atol=1e-4)
+    assert said["validation"]["windows"] == 12 and said["import_error"] < 1e-5
+    for more, message in ((["--epochs", "1,1,1"], "--epochs must be with --finetune"),
+                          (["--finetune", "--max-steps", "9"], "--max-steps must be left out with --finetune"),
+                          (["--finetune", "--levels", "6,6"], "levels must be A,W, each 1 to 5")):  # fmt: skip
+        assert cli.main([*command, *more]) == 1
+        assert message in capsys.readouterr().err
