@@ -1,16 +1,19 @@
 """From a framework's file to a model file."""
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from mubinn.model.artifact import ModelFile, Preprocess, load_model, save_model
 from mubinn.model.data import Windows
 from mubinn.model.evaluate import evaluate, load_for
+from mubinn.model.lstm import Model
 from mubinn.model.network_file import NetworkFile, save_network
 from mubinn.model.quantize.post import post_network, post_training
+from mubinn.model.quantize.search import Levels, bit_operations, score_error, search_levels
 from mubinn.model.quantize.source import SourceError, check, read_model
+from mubinn.model.reference import run
 from mubinn.model.reference_network import FloatNetwork, run_network
 from mubinn.model.splits import time_split
 from mubinn.model.zoo import MODELS
@@ -18,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from .errors import UserError
 
-__all__ = ["calibration", "finetune", "imported", "quantize"]
+__all__ = ["calibration", "finetune", "imported", "quantize", "searched"]
 
 LEVELS = (1, 8)
 MAX_STEPS = 4096
@@ -26,7 +29,8 @@ WINDOWS = 64
 """Of the calibration data, evenly spread."""
 
 
-def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None, max_steps=None):
+def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None, max_steps=None, search=None,
+             progress=lambda done: None):  # fmt: skip
     """Write the model file `out`. Returns what `mubinn quantize --json` prints.
 
     Parameters
@@ -37,6 +41,8 @@ def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None, max_step
     levels : (A, W)
     pool : "mean", "last", "steps" or None
     like : model file or None
+    search : float or None
+        Factor of `search_levels`.
     max_steps : int or None
         Steps of the longest window that a core takes. None: MAX_STEPS; with two directions, which keep a window, those of the
         calibration windows.
@@ -50,11 +56,17 @@ def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None, max_step
     floats, error = imported(source, pool=pool, like=like)
     windows = calibration(floats, data)
     if isinstance(floats, FloatNetworkFile):
+        if search:
+            raise UserError(f"{source}: --search takes one layer in one direction with a head over the window")
         return _network(floats, windows, out, levels=levels, error=error, max_steps=max_steps)
+    found = {}
+    if search:
+        levels, found = searched(floats, windows, levels, factor=search, progress=progress)
     longest = {"max_steps": max_steps or MAX_STEPS}
     parameters = post_training(floats.float_weights, floats.normalise(windows.x), levels=levels, **longest)
     # Nothing of where it came from: the same weights are the same file, whatever framework had them.
-    card = {"method": "post-training", "levels": list(levels), "calibration_windows": len(windows)}
+    card = {"method": "post-training", "calibration_windows": len(windows)}
+    card["levels"] = asdict(levels) if search else list(levels)
     made = ModelFile(preset="mubinn2", parameters=parameters, float_weights=floats.float_weights,
                      preprocess=floats.preprocess, card=card)  # fmt: skip
     save_model(out, made)
@@ -64,7 +76,24 @@ def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None, max_step
         "calibrated": len(windows),
         "import_error": error,
         "agreement": _agreement(made, windows),
-    }
+    } | found
+
+
+def searched(floats, windows, levels, *, factor=1.0, progress=lambda done: None):
+    """(Levels for at most `factor` times the bit operations of uniform `levels`, what `quantize` says of them)."""
+    weights, x = floats.float_weights, floats.normalise(windows.x)
+    sizes, uniform, wanted = (weights.input_size, weights.hidden_size), Levels.uniform(*levels), run(weights, x)
+
+    def error(tried):
+        parameters = post_training(weights, x, levels=tried)
+        spec = parameters.spec
+        scores = Model(parameters).run(spec.x.quantize(x)).scores / 2.0 ** (spec.h_fraction + spec.head_fraction)
+        return score_error(scores / (x.shape[1] if spec.pool == "mean" else 1), wanted)
+
+    best, own, plain = search_levels(sizes, uniform, error, factor=factor, progress=progress)
+    most = int(factor * bit_operations(uniform, *sizes))
+    operations = {"bit_operations": bit_operations(best, *sizes), "most_bit_operations": most}
+    return best, {"levels": asdict(best), "score_error": own, "uniform_score_error": plain} | operations
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

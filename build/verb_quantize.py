@@ -11,6 +11,7 @@ EXAMPLE = """
 mubinn quantize lstm.pt --calibrate windows.npz --levels 4,4 --pool mean -o model.safetensors
 mubinn quantize lstm.onnx --calibrate windows.npz --levels 3,3 -o model.safetensors
 mubinn quantize eeg-fp --calibrate ../shared/data/eegmat --levels 4,4 -o model.safetensors
+mubinn quantize eeg-fp --calibrate ../shared/data/eegmat --levels 2,2 --search 1.2 -o model.safetensors
 mubinn quantize lstm.pt --calibrate windows.npz --levels 2,2 --finetune -o model.safetensors"""
 
 
@@ -22,6 +23,8 @@ def add_arguments(parser):
     parser.add_argument("--levels", default="4,4", metavar="A,W", help="of activations and weights, 1 to 8; default: 4,4")
     parser.add_argument("--pool", choices=("mean", "last", "steps"), help="of the steps, which a state dict does not "
                         "say; steps: a class for each; default there: mean, and steps with two directions")  # fmt: skip
+    parser.add_argument("--search", type=float, metavar="FACTOR", help="levels of x, h, the gates, weights and biases each "
+                        "their own, for at most FACTOR (1 to 8) times the bit operations of --levels")  # fmt: skip
     parser.add_argument("--finetune", action="store_true", help="train it on --calibrate too, from these weights; one "
                         "layer in one direction, 1 to 5 levels")  # fmt: skip
     parser.add_argument("--epochs", metavar="W,A,C", help="of --finetune: with weights, activations and c quantized; "
@@ -44,12 +47,15 @@ def run(args):
         raise UserError(f"--max-steps must be 1 to {1 << 20}, not {args.max_steps}")
     levels = numbers(args, "levels", 2)
     if args.finetune:
-        if args.max_steps is not None:
-            raise UserError("--max-steps must be left out with --finetune")
+        for name in ("max_steps", "search"):
+            if getattr(args, name):
+                raise UserError(f"--{name.replace('_', '-')} must be left out with --finetune")
         return _finetuned(args, finetune, levels, None if args.epochs is None else numbers(args, "epochs", 3))
+    if args.search is not None and not 1 <= args.search <= 8:
+        raise UserError(f"--search must be 1 to 8, not {args.search:g}")
     if args.epochs is not None:
         raise UserError("--epochs must be with --finetune")
-    with Console(stderr=True).status("quantize"):
+    with Console(stderr=True).status("quantize") as status:
         made = quantize(
             args.source,
             args.calibrate,
@@ -58,9 +64,17 @@ def run(args):
             pool=args.pool,
             like=args.like,
             max_steps=args.max_steps,
+            search=args.search,
+            progress=lambda done: status.update(f"search: {done} tried"),
         )
     checked = "" if made["import_error"] is None else f"; import differs from the source by {made['import_error']:.1e} at most"
-    print(f"{args.out}: {made['parameters']} parameters, levels {args.levels}, {made['calibrated']} windows seen{checked}")
+    levels = args.levels
+    if args.search:
+        levels = ", ".join(f"{name} {count}" for name, count in made["levels"].items())
+    print(f"{args.out}: {made['parameters']} parameters, levels {levels}, {made['calibrated']} windows seen{checked}")
+    if args.search:
+        print(f"error of the scores {made['score_error']:.3f} of their deviation, {made['uniform_score_error']:.3f} with "
+              f"{args.levels}; {made['bit_operations']} of {made['most_bit_operations']} bit operations a step")  # fmt: skip
     agreement = made["agreement"]
     if agreement is not None:
         print(f"on these windows {100 * agreement:.1f} % of the classes are the float model's")

@@ -8,6 +8,7 @@ from ..network import Layer, Network, StepHead
 from ..parameters import Parameters
 from ..scales import fit_scales, integer_scales
 from ..spec import LstmSpec
+from .search import Levels
 
 __all__ = ["post_network", "post_training"]
 
@@ -28,10 +29,11 @@ def post_training(weights, x, *, levels, max_steps=4096):
     weights : FloatWeights
     x : float array [windows, steps, input_size]
         Normalised samples, a few dozen windows of all kinds.
-    levels : (A, W)
-        Of activations and weights, 1 to 8 each.
+    levels : (A, W), or Levels
+        Of activations and weights, 1 to 8 each, or of every kind of tensor.
     max_steps : int
     """
+    levels = _each(levels)
     seen = _trace(weights, np.asarray(x, dtype=np.float64))
     head = None if not weights.classes else (weights.head_weight, weights.head_bias, weights.pool)
     return _parameters(weights, seen["gates"], levels, _x_scales(x, levels), _h_scales(seen["h"], levels), max_steps, head)
@@ -49,6 +51,7 @@ def post_network(network, x, *, levels, max_steps=4096):
     x, levels, max_steps
         As of `post_training`.
     """
+    levels = _each(levels)
     x, layers, scales = np.asarray(x, dtype=np.float64), [], _x_scales(x, levels)
     for k, own in enumerate(network.layers):
         seen = [_trace(own[0], x)] + [_trace(weights, x[:, ::-1]) for weights in own[1:]]
@@ -68,15 +71,19 @@ def post_network(network, x, *, levels, max_steps=4096):
     return Network(layers=layers, head=StepHead(weight=weight, bias=bias, weight_bits=HEAD_BITS))
 
 
+def _each(levels):
+    return levels if isinstance(levels, Levels) else Levels.uniform(*levels)
+
+
 def _x_scales(x, levels):
     """(integer scales, binary point) of samples."""
     x = np.asarray(x, dtype=np.float64)
-    return integer_scales(fit_scales(x, levels[0]), bits=ALPHA_BITS, most_fraction=_fraction(x))
+    return integer_scales(fit_scales(x, levels.x), bits=ALPHA_BITS, most_fraction=_fraction(x))
 
 
 def _h_scales(h, levels):
     """(integer scales, binary point) of h."""
-    return integer_scales(fit_scales(h, levels[0]), bits=ALPHA_BITS, most_fraction=H_FRACTION_MOST)
+    return integer_scales(fit_scales(h, levels.h), bits=ALPHA_BITS, most_fraction=H_FRACTION_MOST)
 
 
 def _head(weight, bias, h_fraction):
@@ -100,12 +107,12 @@ def _parameters(weights, gates, levels, x, h, max_steps, head):
     x, h : (integer scales, binary point)
     head : (weight, bias, pool) or None
     """
-    (x_scales, x_fraction), (h_scales, h_fraction), (activation_levels, weight_levels) = x, h, levels
-    tensors = {"x_scales": x_scales, "h_scales": h_scales, "gate_scales": _gate_scales(gates, activation_levels)}
+    (x_scales, x_fraction), (h_scales, h_fraction) = x, h
+    tensors = {"x_scales": x_scales, "h_scales": h_scales, "gate_scales": _gate_scales(gates, levels.gates)}
     fields = {}
     for name, tensor in (("wx", weights.weight_ih), ("wh", weights.weight_hh), ("bias", weights.bias)):
-        rows = np.asarray(tensor, dtype=np.float64).reshape(4, -1)
-        scales, fraction = integer_scales(np.stack([fit_scales(row, weight_levels) for row in rows]), bits=BETA_BITS)
+        rows, count = np.asarray(tensor, dtype=np.float64).reshape(4, -1), levels.bias if name == "bias" else levels.weights
+        scales, fraction = integer_scales(np.stack([fit_scales(row, count) for row in rows]), bits=BETA_BITS)
         codes = np.stack([_nearest(row, own / (1 << fraction)) for row, own in zip(rows, scales, strict=True)])
         tensors |= {f"{name}_scales": scales, f"{name}_codes": codes.reshape(np.shape(tensor))}
         fields[f"{name}_fraction"] = fraction
@@ -117,11 +124,11 @@ def _parameters(weights, gates, levels, x, h, max_steps, head):
         input_size=weights.input_size,
         hidden_size=weights.hidden_size,
         max_steps=max_steps,
-        input_levels=activation_levels,
-        hidden_levels=activation_levels,
-        gate_levels=activation_levels,
-        weight_levels=weight_levels,
-        bias_levels=weight_levels,
+        input_levels=len(x_scales),
+        hidden_levels=len(h_scales),
+        gate_levels=levels.gates,
+        weight_levels=levels.weights,
+        bias_levels=levels.bias,
         x=Fixed(bits=X_BITS, fraction=x_fraction),
         z=Z,
         cell=CELL,
