@@ -1,10 +1,12 @@
 """The search for levels: within its budget, never worse than the uniform ones, and where the error is known, right."""
 
+import json
 from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
 from mubinn.build import cli
+from mubinn.model.artifact import load_model
 from mubinn.model.quantize.post import post_training
 from mubinn.model.quantize.search import Levels, bit_operations, score_error, search_levels
 from test_model_quantize import INPUTS, weights
