@@ -34,6 +34,9 @@ def add_arguments(parser):
                         "(default) or rounded")  # fmt: skip
     parser.add_argument("--round", default="0.5,1", metavar="R,C", help="of rounded gates: to multiples of R, at most C; other "
                         "than 0.5,1 with preset fp only; default: 0.5,1")  # fmt: skip
+    parser.add_argument(
+        "--peepholes", default=Default.peepholes, metavar="V", help="none (default), diagonal, or full with preset fp"
+    )
     parser.add_argument("--seed", type=int, default=Default.seed, help="decides everything random; default: 0")
     parser.add_argument("--start", metavar="FP", help="start from what preset fp wrote, no float epochs then")
     parser.add_argument("--input", type=int, default=Default.input_size, metavar="N", help="width of embeddings; default: 64")
@@ -70,6 +73,7 @@ def run(args):
         gates=None if args.gates is None else tuple(name for name in args.gates.split(",") if name),
         gate_slope=args.gate_slope,
         rounding=tuple(args.round.split(",")),
+        peepholes=args.peepholes,
         seed=args.seed,
         input_size=args.input,
         hidden_size=args.hidden,

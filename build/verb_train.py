@@ -35,6 +35,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--split", metavar="SPLIT", help="time, block:K (K 0 to 4) or subject:K (K 0 to 5) for a folder; default: time"
     )
+    parser.add_argument("--peepholes", default=Default.peepholes, metavar="V", help="none (default) or diagonal")
     parser.add_argument("--seed", type=int, default=Default.seed, help="decides everything random; default: 0")
     parser.add_argument("--start", metavar="MODEL", help="start from this model's float weights, no float epochs then")
     parser.add_argument("--hidden", type=int, default=Default.hidden_size, metavar="N", help="units; default: 100")
@@ -74,6 +75,7 @@ def run(args):
         gates=None if args.gates is None else tuple(name for name in args.gates.split(",") if name),
         gate_slope=args.gate_slope,
         split=args.split or "time",
+        peepholes=args.peepholes,
         seed=args.seed,
         hidden_size=args.hidden,
         input_copies=copies,

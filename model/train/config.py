@@ -70,6 +70,8 @@ class TrainConfig:
         Which gates are ternary.
     gate_slope : "sigma" or "rounded"
         The gradient through them, see `QuantLstm`.
+    peepholes : "none" or "diagonal"
+        Quantized presets only: a model file has no place for a float V. A run that starts from a model starts without.
     split : "time", "block:K" or "subject:K"; of an EEGMAT folder only
     seed : int
     hidden_size : int
@@ -101,6 +103,7 @@ class TrainConfig:
     levels: tuple = (2, 2)
     gates: tuple | None = None
     gate_slope: str = "sigma"
+    peepholes: str = "none"
     split: str = "time"
     seed: int = 0
     hidden_size: int = 100
@@ -132,6 +135,10 @@ class TrainConfig:
             raise TrainError(f"gates must be {'left out' if self.gates else 'at least one'} with preset {self.preset}")
         if self.gate_slope not in ("sigma", "rounded"):
             raise TrainError(f"gate_slope must be sigma or rounded, not {self.gate_slope!r}")
+        if self.peepholes not in ("none", "diagonal"):
+            raise TrainError(f"peepholes must be none or diagonal, not {self.peepholes!r}")
+        if self.peepholes != "none" and self.preset not in ("mubinn2", "qlrl"):
+            raise TrainError(f"peepholes must be none with preset {self.preset}, not {self.peepholes}")
         if self.pool not in ("mean", "last"):
             raise TrainError(f"pool must be mean or last, not {self.pool!r}")
         try:

@@ -32,7 +32,7 @@ def model_file(network, preprocess, parent, *, preset, card):
     shift = network.x_shift.detach().double().numpy()
     moved = np.array(preprocess.mean) + shift * np.array(preprocess.std)
     weights = None
-    if parent is not None:
+    if parent is not None and network.peepholes == "none":  # the file has no place for a float V
         bias = parent["bias"] + parent["weight_ih"] @ network.x_shift.detach()
         weights = _float_weights(parent | {"bias": bias}, network.pool)
     return ModelFile(

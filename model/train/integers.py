@@ -31,6 +31,11 @@ def integer_parameters(network, *, max_steps=MAX_STEPS):
         fractions[f"{name}_fraction"] = fraction
         tensors[f"{name}_codes"] = np.stack(codes).reshape(tensor.shape)
         tensors[f"{name}_scales"] = integers
+    if network.peepholes == "full":
+        raise ValueError("peepholes must be diagonal, not full: no core has matrices there")
+    if network.peepholes == "diagonal":
+        tensors["peephole_codes"] = tensors["peephole_codes"].reshape(-1)
+        fractions |= {"cell_kind": "peephole", "peephole_levels": network.v_scales.levels}
     widest = max(tensors["wx_scales"].shape[1], tensors["wh_scales"].shape[1])
     for name in ("wx_scales", "wh_scales"):  # both have as many levels in the chip; those that are not there count 0
         tensors[name] = np.pad(tensors[name], ((0, 0), (0, widest - tensors[name].shape[1])))

@@ -10,6 +10,7 @@ from ..fixed import Fixed, round_half_up
 from ..scales import fit_scales, unit_scales
 from .fixed_scales import scales_of
 from .levels import Scales, binarized, residual_scales
+from .peepholes import PEEPHOLES, peephole_recurrence
 from .recurrence import recurrence
 from .staircases import ROUNDING, gate_staircase, output_staircase
 from .systems import SYSTEMS
@@ -61,6 +62,8 @@ class QuantLstm(nn.Module):
         learned scales.
     takes_codes : bool
         x comes as another layer's h, so it is quantized already: that layer's scales take the place of `x_scales`.
+    peepholes : str
+        Of PEEPHOLES.
     input_copies : int
         Inputs side by side that get the same channel: `input_size` is a multiple of it.
 
@@ -76,7 +79,7 @@ class QuantLstm(nn.Module):
 
     def __init__(self, input_size, hidden_size, *, activation_levels, weight_levels, preset="mubinn2",
                  gate_kinds=("levels",) * 4, gate_slope="sigma", gates_first=False, rounds_late=False, rounding=ROUNDING,
-                 gumbel=(False,) * 4, residual=False, takes_codes=False, input_copies=1):  # fmt: skip
+                 gumbel=(False,) * 4, residual=False, takes_codes=False, peepholes="none", input_copies=1):  # fmt: skip
         super().__init__()
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.input_copies = input_copies
@@ -91,6 +94,15 @@ class QuantLstm(nn.Module):
             self.lstm.bias_hh_l0.zero_()
             self.lstm.bias_hh_l0[hidden_size : 2 * hidden_size] = 1.0  # remember at the start of training
         self.lstm.bias_ih_l0.requires_grad_(False)  # one bias is enough
+        if peepholes not in PEEPHOLES:
+            raise ValueError(f"peepholes must be {', '.join(PEEPHOLES)}, not {peepholes!r}")
+        self.peepholes = peepholes
+        if peepholes != "none":
+            shape = (hidden_size,) if peepholes == "diagonal" else (hidden_size, hidden_size)
+            self.v_weight = nn.Parameter(torch.zeros(4, *shape))
+            with torch.no_grad():  # none on the gates, 1 inside tanh: the plain cell
+                self.v_weight[2] = torch.ones(shape) if peepholes == "diagonal" else torch.eye(hidden_size)
+            self.v_scales = Scales(4, weight_levels, bits=BETA_BITS)
         self.x_shift = nn.Parameter(torch.zeros(input_size))
         system = SYSTEMS[preset]
         self.x_scales = scales_of(system.x, 1, activation_levels, bits=ALPHA_BITS)
@@ -120,10 +132,12 @@ class QuantLstm(nn.Module):
         lstm = self.lstm
         bias = lstm.bias_ih_l0 + lstm.bias_hh_l0
         tensors = (lstm.weight_ih_l0, lstm.weight_hh_l0, bias)
-        return zip(("wx", "wh", "bias"), tensors, (self.wx_scales, self.wh_scales, self.bias_scales), strict=True)
+        named = list(zip(("wx", "wh", "bias"), tensors, (self.wx_scales, self.wh_scales, self.bias_scales), strict=True))
+        return named if self.peepholes == "none" else [*named, ("peephole", self.v_weight.reshape(4 * lstm.hidden_size, -1),
+                                                               self.v_scales)]  # fmt: skip
 
     def weights(self):
-        """[wx, wh, bias] as the stage has them."""
+        """[wx, wh, bias], and V, as the stage has them."""
         result = []
         for name, tensor, scales in self.named_weights():
             if self.quantizes("weights"):
@@ -157,7 +171,7 @@ class QuantLstm(nn.Module):
 
     def hidden(self, x):
         """(h, c) of every step [steps, batch, hidden] for x [steps, batch, input_size], normalised floats."""
-        wx, wh, bias = self.weights()
+        wx, wh, bias, *v = self.weights()
         extra, units = {}, self.lstm.hidden_size
         if self.quantizes_x:
             x = self._levels_of_x(x)
@@ -171,24 +185,30 @@ class QuantLstm(nn.Module):
             }
         zx = torch.nn.functional.linear(x, wx, bias)
         if self.training and any(self.gumbel):
-            zx, wh = self._noisy(zx, wh)
-        return recurrence(zx, wh, **self._gates(x.device), **extra)
+            zx, wh, *v = self._noisy(zx, wh, *v)
+        return self._recurrence(zx, wh, v, **self._gates(x.device), **extra)
+
+    def _recurrence(self, zx, wh, v, **settings):
+        if not v:
+            return recurrence(zx, wh, **settings)
+        return peephole_recurrence(zx, wh, v[0].reshape(self.v_weight.shape), **settings)
 
     def output(self, x):
         """h of every step [steps, batch, hidden], as `hidden` has it."""
-        if self.stage == "float" and not self._gates(x.device) and not (self.training and any(self.gumbel)):
+        plain = self.peepholes == "none" and not (self.training and any(self.gumbel))
+        if self.stage == "float" and plain and not self._gates(x.device):
             return self.lstm(x)[0]  # torch's own is faster
         return self.hidden(x)[0]
 
-    def _noisy(self, zx, wh):
-        """z of the gates with Gumbel noise, over the temperature: through its x part and its recurrent weights."""
+    def _noisy(self, zx, *weights):
+        """z of the gates with Gumbel noise, over the temperature: through its x part, recurrent weights and V."""
         width = self.lstm.hidden_size
         share = torch.tensor([1 / TEMPERATURE if noisy else 1.0 for noisy in self.gumbel], device=zx.device)
         share = share.repeat_interleave(width)
         uniform = torch.rand_like(zx).clamp_(1e-6, 1 - 1e-6)
         noise = torch.log(uniform) - torch.log1p(-uniform)
         noisy = torch.tensor(self.gumbel, device=zx.device).repeat_interleave(width)
-        return (zx + noise * noisy) * share, wh * share[:, None]
+        return (zx + noise * noisy) * share, *(rows * share[:, None] for rows in weights)
 
     def _gates(self, device):
         """How the recurrence quantizes the gates in this stage."""
@@ -240,9 +260,9 @@ class QuantLstm(nn.Module):
         single level, which would leave only 0 and 1, from data too."""
         levels, units = self.levels[0], self.lstm.hidden_size
         with torch.no_grad():
-            wx, wh, bias = self.weights()
+            wx, wh, bias, *v = self.weights()
             z = torch.nn.functional.linear(self._levels_of_x(x) if self.quantizes_x else x, wx, bias)
-            h, _ = recurrence(z, wh, **self._gates(x.device))
+            h, _ = self._recurrence(z, wh, v, **self._gates(x.device))
             z[1:] += h[:-1] @ wh.t()
             i, f, g, o = z.split(units, dim=2)
             gates = (torch.sigmoid(i) - 0.5, torch.sigmoid(f) - 0.5, torch.tanh(g), torch.sigmoid(o) - 0.5)
@@ -261,6 +281,10 @@ class QuantLstm(nn.Module):
             return
         with torch.no_grad():
             for name, tensor, scales in self.named_weights():
-                tensor = self.lstm.bias_hh_l0 if name == "bias" else tensor
+                tensor = {"bias": self.lstm.bias_hh_l0, "peephole": getattr(self, "v_weight", None)}.get(name, tensor)
+                if name == "peephole":
+                    bound = scales.bound().reshape(-1, *(1,) * (tensor.dim() - 1))
+                    tensor.clamp_(-bound, bound)
+                    continue
                 bound = scales.bound().repeat_interleave(self.lstm.hidden_size).reshape(-1, *(1,) * (tensor.dim() - 1))
                 tensor.clamp_(-bound, bound)

@@ -29,7 +29,7 @@ class Classifier(QuantLstm):
         self.pool = pool
 
     def float_state(self):
-        """Copies of the latent full-precision weights under the names of `reference.FloatWeights`."""
+        """Copies of the latent full-precision weights under the names of `reference.FloatWeights`, and V."""
         lstm, head = self.lstm, self.head
         state = {
             "weight_ih": lstm.weight_ih_l0,
@@ -38,18 +38,23 @@ class Classifier(QuantLstm):
             "head_weight": head.weight,
             "head_bias": head.bias,
         }
+        if self.peepholes != "none":
+            state["peepholes"] = self.v_weight
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
     def float_twin(self, state):
         """A full-precision network of the same shape with a `float_state`, for evaluation only."""
         units, (inputs, classes) = self.lstm.hidden_size, (self.lstm.input_size, self.head.out_features)
         with torch.random.fork_rng(devices=[]):  # its random start must not shift what this run draws
-            network = Classifier(inputs, units, classes, activation_levels=1, weight_levels=1, pool=self.pool)
+            network = Classifier(inputs, units, classes, activation_levels=1, weight_levels=1, pool=self.pool,
+                                 peepholes=self.peepholes)  # fmt: skip
         with torch.no_grad():
             for mine, name in ((network.lstm.weight_ih_l0, "weight_ih"), (network.lstm.weight_hh_l0, "weight_hh"),
                                (network.lstm.bias_hh_l0, "bias"), (network.head.weight, "head_weight"),
                                (network.head.bias, "head_bias")):  # fmt: skip
                 mine.copy_(state[name])
+            if self.peepholes != "none":
+                network.v_weight.copy_(state["peepholes"])
         return network.eval()
 
     def forward(self, x):

@@ -51,6 +51,7 @@ class Run:
             preset="mubinn2" if config.preset == "fp" else config.preset,
             gate_kinds=config.gate_kinds,
             gate_slope=config.gate_slope,
+            peepholes=config.peepholes,
             input_copies=config.input_copies,
             pool=config.pool,
             dropout=config.dropout,

@@ -7,6 +7,7 @@ from operator import index
 
 from .config import TrainError
 from .layer import STAGES
+from .peepholes import PEEPHOLES
 from .staircases import ROUNDING
 
 __all__ = ["TagConfig"]
@@ -44,6 +45,8 @@ class TagConfig:
     rounding : (r, c)
         Of the rounding: min(round(gate / r) * r, c), c a multiple of r; other than 0.5, 1 with preset fp only, as no core has
         it.
+    peepholes : str
+        none, diagonal, or full with preset fp.
     input_size : int
         Width of the embeddings, 9 to 256.
     hidden_size : int
@@ -63,6 +66,7 @@ class TagConfig:
     gates: tuple | None = None
     gate_slope: str = "sigma"
     rounding: tuple = ROUNDING
+    peepholes: str = "none"
     seed: int = 0
     input_size: int = 64
     hidden_size: int = 100
@@ -101,6 +105,9 @@ class TagConfig:
         if self.gate_slope not in ("sigma", "rounded"):
             raise TrainError(f"gate_slope must be sigma or rounded, not {self.gate_slope!r}")
         self._check_rounding()
+        allowed = PEEPHOLES if self.preset == "fp" else PEEPHOLES[:2]
+        if self.peepholes not in allowed:
+            raise TrainError(f"peepholes must be {' or '.join(allowed)} with preset {self.preset}, not {self.peepholes!r}")
         for name, (low, high) in _INTEGERS.items():
             try:
                 value = index(getattr(self, name))
@@ -148,6 +155,7 @@ class TagConfig:
             "gates_first": early and "NEW" in self.gates,
             "rounds_late": early and "NEW" not in self.gates,
             "rounding": self.rounding,
+            "peepholes": self.peepholes,
             "gumbel": tuple(f"G{gate}" in self.gates for gate in "IFGO"),
             "residual": "B(UVW)" in self.gates,
         }
