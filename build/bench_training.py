@@ -64,8 +64,8 @@ def compare(shape, hidden, levels, *, ternary=False, repeats=7, classes=2):
         Of i, f and o.
     """
     import torch
-    from mubinn.model.train.layer import STAGES
     from mubinn.model.train.network import Classifier
+    from mubinn.model.train.stages import STAGES
     from torch import nn
 
     from .turns import seconds_in_turns

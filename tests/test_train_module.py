@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from mubinn.model.train.layer import STAGES
 from mubinn.model.train.module import LSTM
+from mubinn.model.train.stages import STAGES
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 

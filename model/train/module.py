@@ -8,7 +8,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from ..network import Layer, Network
 from .directions import reversed_steps
 from .integers import MAX_STEPS, integer_parameters
-from .layer import STAGES, QuantLstm
+from .layer import QuantLstm
+from .stages import STAGES
 
 __all__ = ["LSTM"]
 

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from .layer import STAGES, QuantLstm
+from .layer import QuantLstm
+from .stages import STAGES
 
 __all__ = ["STAGES", "Classifier"]
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from operator import index
 
 from .config import TrainError
-from .layer import STAGES
 from .peepholes import PEEPHOLES
+from .stages import STAGES
 from .staircases import ROUNDING
 
 __all__ = ["TagConfig"]

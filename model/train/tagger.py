@@ -5,7 +5,8 @@ from torch import nn
 
 from .crf import Crf
 from .directions import reversed_steps
-from .layer import STAGES, QuantLstm
+from .layer import QuantLstm
+from .stages import STAGES
 
 __all__ = ["Tagger"]
 
