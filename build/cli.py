@@ -46,6 +46,15 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
+class _Help(argparse.HelpFormatter):
+    """A column wide enough for the longest verb: argparse forgets that verbs are indented."""
+
+    def add_argument(self, action):
+        super().add_argument(action)
+        longest = max((len(verb) for verb in action.choices), default=0) if isinstance(action.choices, dict) else 0
+        self._action_max_length = max(self._action_max_length, longest + 2 * self._indent_increment)
+
+
 def _add_verbs(parser, verbs, prefix, argv):
     """A sub-parser for every verb; only the one that `argv` begins with is filled from its module."""
     choices = parser.add_subparsers(metavar="VERB", required=True)
@@ -68,7 +77,7 @@ def _fill(parser, module, argv):
 
 
 def _parser(argv):
-    parser = _Parser(prog="mubinn", description="From a trained LSTM to a verified FPGA core.")
+    parser = _Parser(prog="mubinn", description="From a trained LSTM to a verified FPGA core.", formatter_class=_Help)
     parser.add_argument("--version", action="version", version=f"mubinn {version('mubinn')}")
     _add_verbs(parser, VERBS, "mubinn.build.verb_", argv)
     return parser
