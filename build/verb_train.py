@@ -48,6 +48,11 @@ def add_arguments(parser):
     parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
     parser.add_argument("--batch-size", type=int, default=Default.batch_size, metavar="N", help="windows; default: 64")
     parser.add_argument("--lr", type=float, default=Default.lr, help=f"highest learning rate; default: {Default.lr:g}")
+    parser.add_argument("--flip", action="store_true", help="every window with either sign: for signals whose polarity says "
+                        "nothing, such as EEG")  # fmt: skip
+    parser.add_argument("--mixup", type=float, default=Default.mixup, metavar="B", help="mix windows and classes in full "
+                        "precision, by shares of a Beta distribution of B and B; default: 0, none")  # fmt: skip
+    parser.add_argument("--weight-decay", type=float, default=Default.weight_decay, metavar="D", help="default: 0.01")
     parser.add_argument("--distillation", type=float, default=Default.distillation, metavar="SHARE",
                         help="0 to 1: of the float parent's scores in the loss, in place of y; default: 1")  # fmt: skip
     parser.add_argument("--threads", type=int, default=1, help="of torch; other numbers may round otherwise; default: 1")
@@ -84,6 +89,9 @@ def run(args):
         batches=args.batches,
         batch_size=args.batch_size,
         lr=args.lr,
+        flip=args.flip,
+        mixup=args.mixup,
+        weight_decay=args.weight_decay,
         distillation=args.distillation,
         **{f"{stage}_epochs": count for stage, count in zip(STAGES, epochs, strict=True)},
     )

@@ -215,3 +215,38 @@ def test_the_verb_says_what_is_wrong(windows, tmp_path, capsys, options, message
     assert main(["train", "--data", str(windows), "-o", str(tmp_path / "m"), *options]) == 1
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1 and message in error[0]
+
+
+def test_flipped_windows_come_with_either_sign_and_are_the_same_otherwise(windows):
+    parts = load_training_data(windows)
+    plain, flipped = (parts.batch(np.random.default_rng(1), 32, noise=0.1, gain=0.1, flip=flip) for flip in (False, True))
+    signs = np.sign((plain[0] * flipped[0]).sum((0, 2)))
+    assert np.array_equal(flipped[0], plain[0] * signs[:, None]) and np.array_equal(flipped[1], plain[1])
+    assert 5 < (signs > 0).sum() < 27
+
+
+def test_mixed_windows_have_both_classes(windows, tmp_path):
+    from mubinn.model.train.run import Run
+
+    run = Run(config(preset="fp", mixup=0.5, dropout=0.0), load_training_data(windows), None)
+    seen = []
+    run.network.forward = lambda x: seen.append(x) or torch.tensor([[2.0, -1.0]]).expand(x.shape[1], 2)
+    x, y = torch.randn(15, 400, 3), torch.arange(400) % 2
+    torch.manual_seed(3)
+    loss = run._loss(x, y)
+    # Scores that are all alike give every mixture the mean of both classes' losses, as half of the windows are of each.
+    both = torch.nn.functional.cross_entropy(torch.tensor([[2.0, -1.0]] * 2), torch.tensor([0, 1]))
+    assert torch.allclose(loss, both, atol=0.05)
+    # The power of independent windows is kept.
+    assert abs(float(seen[0].var()) - 1) < 0.05 and not torch.equal(seen[0], x)
+    result = train(config(preset="fp", mixup=0.4, flip=True), windows, tmp_path / "m.safetensors")
+    assert load_model(result.model).card["config"]["mixup"] == 0.4
+
+
+def test_bad_augmentation_is_refused():
+    for changes, message in (
+        ({"mixup": -1}, "^mixup must be 0 to 10, not -1$"),
+        ({"flip": 2}, "^flip must be True or False, not 2$"),
+    ):
+        with pytest.raises(TrainError, match=message):
+            config(**changes)

@@ -45,7 +45,7 @@ class TrainingData:
     copies: int
     sources: list = field(repr=False)
 
-    def batch(self, rng, size, *, noise, gain):
+    def batch(self, rng, size, *, noise, gain, flip=False):
         """(x float32 [steps, size, inputs] normalised and disturbed, y int64 [size]); rng decides everything."""
         starts = [len(samples) - self.steps + 1 for samples, _ in self.sources]
         if min(starts) == max(starts):
@@ -63,6 +63,8 @@ class TrainingData:
             x *= np.exp(gain * rng.standard_normal((size, 1, x.shape[2]), dtype=np.float32))
         if noise:
             x += noise * rng.standard_normal(x.shape, dtype=np.float32)
+        if flip:
+            x *= rng.choice(np.array([-1, 1], np.float32), size=(size, 1, 1))
         return np.ascontiguousarray(np.tile(x, self.copies).swapaxes(0, 1)), y
 
 

@@ -32,6 +32,7 @@ _NUMBERS = {
     "dropout": (0.0, 0.9),
     "noise": (0.0, 10.0),
     "gain": (0.0, 2.0),
+    "mixup": (0.0, 10.0),
     "distillation": (0.0, 1.0),
 }
 
@@ -95,6 +96,11 @@ class TrainConfig:
         Of the pooled h.
     noise, gain : float
         Deviation of the white noise added to the normalised samples, and of the logarithm of each channel's gain.
+    flip : bool
+        Whether every window comes with either sign. What EEG says of a state does not depend on its polarity, and a network
+        that may not use it has less to learn by heart.
+    mixup : float
+        Of windows and classes in full precision: parameter of the Beta distribution of the shares; 0 for none.
     distillation : float
         Share of the float parent's scores, in place of the classes, in the loss once something is quantized.
     """
@@ -121,6 +127,8 @@ class TrainConfig:
     dropout: float = 0.2
     noise: float = 0.05
     gain: float = 0.1
+    flip: bool = False
+    mixup: float = 0.0
     distillation: float = 1.0
 
     def __post_init__(self):
@@ -167,6 +175,8 @@ class TrainConfig:
             if not (math.isfinite(value) and low <= value <= high):
                 raise TrainError(f"{name} must be {low:g} to {high:g}, not {value:g}")
             object.__setattr__(self, name, value)
+        if not isinstance(self.flip, bool):
+            raise TrainError(f"flip must be True or False, not {self.flip!r}")
         if self.preset != "fp" and not self.activation_epochs + self.cell_epochs:
             raise TrainError("activation_epochs + cell_epochs must be at least 1, not 0")
 

@@ -143,7 +143,7 @@ class Run:
         """
         cross_entropy, share = torch.nn.functional.cross_entropy, self.config.distillation
         if not share or self.network.stage == "float":
-            return cross_entropy(self.network(x), y)
+            return self._mixed_up(x, y) if self.config.mixup else cross_entropy(self.network(x), y)
         if self.teacher is None:
             self.teacher = self.network.float_twin(self.parent)
         part = torch.rand(x.shape[1]) * MOST_MIXED
@@ -153,6 +153,13 @@ class Run:
         scores = self.network(x)
         distilled = cross_entropy(scores / TEMPERATURE, wanted) * TEMPERATURE**2
         return distilled if share == 1 else (1 - share) * cross_entropy(scores, y) + share * distilled
+
+    def _mixed_up(self, x, y):
+        """Cross entropy of windows that are mixtures of two with the classes of both, by their share of the power."""
+        cross_entropy, concentration = torch.nn.functional.cross_entropy, torch.tensor(self.config.mixup)
+        part, other = torch.distributions.Beta(concentration, concentration).sample(), torch.randperm(x.shape[1])
+        scores = self.network(x * part.sqrt() + x[:, other] * (1 - part).sqrt())
+        return part * cross_entropy(scores, y) + (1 - part) * cross_entropy(scores, y[other])
 
     def _counts(self, position):
         """Whether an epoch may be kept: of the last third of its phase, where the learning rate is low already and a
@@ -165,7 +172,8 @@ class Run:
         return record["validation_auc"]
 
     def _batch(self, rng):
-        x, y = self.parts.batch(rng, self.config.batch_size, noise=self.config.noise, gain=self.config.gain)
+        settings = {name: getattr(self.config, name) for name in ("noise", "gain", "flip")}
+        x, y = self.parts.batch(rng, self.config.batch_size, **settings)
         return torch.from_numpy(x), torch.from_numpy(y)
 
     def _validate(self):
