@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 HELP = """\
@@ -29,21 +30,23 @@ def add_arguments(parser):
                         help="a preset of mubinn train, mubinn2 if none, and its levels; default: 1,1 2,2 3,3")  # fmt: skip
     parser.add_argument("--folds", type=int, help="how many of the 5 blocks or 6 subject folds; default: all")
     parser.add_argument("--apart", action="store_true", help="count only windows that don't overlap")
+    parser.add_argument("--train", default="", metavar="OPTIONS", help="more options of mubinn train, for every training, with "
+                        "an --out of their own: --train='--flip --mixup 1'")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time; default: 2")
     parser.add_argument("--ship", metavar="DIR", help="also write the first seed's models with their cards there")
     parser.add_argument("--picture", metavar="FILE", help="also write an SVG of the accuracies, of both splits if measured")
     parser.add_argument("--out", default="out/accuracy", metavar="DIR", help="default: out/accuracy")
 
 
-def plan(data, splits, seeds, methods, out):
-    """(full precision, the rest) as lists of jobs; the rest start from full precision."""
+def plan(data, splits, seeds, methods, out, *, more=()):
+    """(full precision, the rest) as lists of jobs; the rest start from full precision. `more` options go to all of them."""
     from .trainings import Job
 
     first, second = [], []
     for seed in seeds:
         for split in splits:
             folder = Path(out) / split.replace(":", "-") / f"seed-{seed}"
-            common = ("--data", str(data), "--split", split, "--seed", str(seed))
+            common = ("--data", str(data), "--split", split, "--seed", str(seed), *more)
             full = folder / "fp.safetensors"
             first.append(Job(folder, "fp", (*common, "--preset", "fp", "-o", str(full))))
             for method in methods:
@@ -76,7 +79,7 @@ def run(args):
                             f"not {level!r}")  # fmt: skip
     splits = ["time"] if args.split == "time" else [f"{args.split}:{fold}" for fold in range(folds)]
     methods = [Method(level) for level in args.levels]
-    stages = plan(args.data, splits, seeds, methods, args.out)
+    stages = plan(args.data, splits, seeds, methods, args.out, more=shlex.split(args.train))
     run_all(stages, args.jobs)
     result = compare(args.out, splits, seeds, methods, apart=args.apart)
     write_text(Path(args.out) / f"{args.split}.json", json.dumps(result, indent=1) + "\n")

@@ -101,6 +101,12 @@ def test_all_start_from_full_precision_of_their_split_and_seed(tmp_path):
         assert job.options[job.options.index("--start") + 1] == str(job.folder / "fp.safetensors")
     assert {job.folder.parent.name for job in first} == {"time", "subject-3"}
     assert [job.name for job in second[:3]] == ["1-1", "mubinn1-2-2", "3-3"]
+    first, second = plan("data", ["time"], [0], [Method("1,1")], tmp_path, more=["--mixup", "1"])
+    assert all(job.options[job.options.index("--mixup") + 1] == "1" for job in first + second)
+
+
+def test_files_are_named_by_preset_and_levels(tmp_path):
+    _, second = plan("data", ["time"], [0], [Method("1,1"), Method("mubinn1:2,2"), Method("3,3")], tmp_path)
     assert "--preset" not in second[0].options and second[1].options[second[1].options.index("--preset") + 1] == "mubinn1"
 
 
