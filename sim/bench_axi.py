@@ -242,9 +242,10 @@ class _Bench:
                 quiet = 0
         total = len(frames.results)
         # Without a head the window that was leaving is cut short, and says so.
-        short = [n for n, packet in enumerate(got) if self._cut_short(packet, frames, number + n)]
+        # A broken window's packet looks like one too: the last before the restart is the one that was cut.
+        short = [n for n, packet in enumerate(got[: begun - number]) if self._cut_short(packet, frames, number + n)]
         if short:
-            got.pop(short[0])
+            got.pop(short[-1])
         early = len(got) - (total - begun)
         if not 0 <= early <= begun - number:
             self.differs(f"{what}: {len(got)} packets after window {number}, of {total} windows of which {begun} had begun")

@@ -94,3 +94,11 @@ def test_samples_per_beat_out_of_range(count):
 def test_bad_options_are_one_line(capsys, arguments, message):
     assert cli.main(arguments) == 1
     assert capsys.readouterr().err == f"mubinn: error: {message}\n"
+
+
+def test_a_broken_window_before_a_restart_is_not_the_one_that_was_cut():
+    """Seed 1210: its packet, complete, looks like one that a restart cut short; the window behind it was."""
+    from mubinn.build.equality import run_one
+
+    verdict = run_one(1210, "axi", scratch() / "cache")
+    assert (verdict.mismatches, verdict.steps) == (0, 78)
