@@ -19,12 +19,12 @@ mubinn bench accuracy --data ../shared/data/eegmat --split time --seeds 0,1,2 --
 mubinn bench accuracy --data ../shared/data/eegmat --split subject --seeds 0 --levels 2,2 3,3
 mubinn bench accuracy --data ../shared/data/eegmat --split block --apart --levels b_lstm:1,1 mubinn1:1,1 mubinn1:2,2 2,2"""
 
-FOLDS = {"time": 1, "block": 5, "subject": 6}
+KINDS = ("time", "block", "subject")
 
 
 def add_arguments(parser):
     parser.add_argument("--data", required=True, metavar="FOLDER", help="EEGMAT folder")
-    parser.add_argument("--split", choices=tuple(FOLDS), default="time", help="default: time")
+    parser.add_argument("--split", choices=KINDS, default="time", help="default: time")
     parser.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="default: 0,1,2")
     parser.add_argument("--levels", nargs="+", default=["1,1", "2,2", "3,3"], metavar="[PRESET:]A,W",
                         help="a preset of mubinn train, mubinn2 if none, and its levels; default: 1,1 2,2 3,3")  # fmt: skip
@@ -57,6 +57,7 @@ def plan(data, splits, seeds, methods, out, *, more=()):
 
 
 def run(args):
+    from mubinn.model.splits import split_names
     from mubinn.model.train.systems import SYSTEMS
 
     from .accuracy import Method, compare, text
@@ -69,22 +70,23 @@ def run(args):
         seeds = [int(seed) for seed in args.seeds.split(",")]
     except ValueError:
         raise UserError(f"--seeds must be integers with commas between them, not {args.seeds!r}") from None
-    folds = FOLDS[args.split] if args.folds is None else args.folds
-    for name, value, high in (("jobs", args.jobs, 64), ("folds", folds, FOLDS[args.split])):
+    splits = split_names(args.split)
+    folds = len(splits) if args.folds is None else args.folds
+    for name, value, high in (("jobs", args.jobs, 64), ("folds", folds, len(splits))):
         if not 1 <= value <= high:
             raise UserError(f"--{name} must be 1 to {high}, not {value}")
+    splits = splits[:folds]
     for level in args.levels:
         if not re.fullmatch(rf"(({'|'.join(SYSTEMS)}):)?[1-5],[1-5]", level):
             raise UserError(f"--levels must be pairs A,W, each 1 to 5, behind {', '.join(SYSTEMS)} and a colon or alone, "
                             f"not {level!r}")  # fmt: skip
-    splits = ["time"] if args.split == "time" else [f"{args.split}:{fold}" for fold in range(folds)]
     methods = [Method(level) for level in args.levels]
     stages = plan(args.data, splits, seeds, methods, args.out, more=shlex.split(args.train))
     run_all(stages, args.jobs)
     result = compare(args.out, splits, seeds, methods, apart=args.apart)
     write_text(Path(args.out) / f"{args.split}.json", json.dumps(result, indent=1) + "\n")
     print(text(result))
-    measured = [path for path in (Path(args.out) / f"{split}.json" for split in FOLDS) if path.is_file()]
+    measured = [path for path in (Path(args.out) / f"{split}.json" for split in KINDS) if path.is_file()]
     measured = [json.loads(path.read_text()) for path in measured]
     if args.picture:
         write_text(args.picture, picture(measured))

@@ -69,7 +69,7 @@ def bars(path, title, rows, *, axis, low=None):
 
 
 def memory_map(path, title, rows):
-    """How many times less memory each pair of levels takes, from `reproduce_eeg.memory`."""
+    """How many times less memory each pair of levels takes, from `reproduce_computed.memory`."""
     side = int(len(rows) ** 0.5)
     values = np.array([row["times_less"] for row in rows]).reshape(side, side)
     names = [str(row["weight_levels"] or "fp") for row in rows[:side]]
@@ -93,7 +93,7 @@ def gates(path, title, values, shares):
     ----------
     values : {name: array}
     shares : list of dict
-        Of `reproduce_eeg.gradient_shares`.
+        Of `reproduce_computed.gradient_shares`.
     """
     figure, axes = plt.subplots(1, len(values) + 1, figsize=(3 * len(values) + 3.6, 2.8))
     for own, (name, array) in zip(axes, values.items(), strict=False):

@@ -1,5 +1,6 @@
 """Trainings in processes of their own, several at a time, none of them twice."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -34,6 +35,9 @@ class Job:
     def run(self):
         """Train unless the result is there. Returns None, or the line that says what went wrong."""
         if self.result.is_file():
+            made_with = json.loads(self.result.read_text()).get("options", list(self.options))
+            if made_with != list(self.options):
+                return f"{self.result}: is of other options: {shlex.join(made_with)}; delete it, or choose another --out"
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "mubinn.build.cli", self.verb, *self.options, "--json"]
@@ -44,7 +48,7 @@ class Job:
         if done.returncode:
             return f"{log.name}: mubinn {self.verb} exited with {done.returncode}, the log says why"
         temporary = self.result.with_suffix(".tmp")
-        temporary.write_bytes(done.stdout)
+        temporary.write_text(json.dumps(json.loads(done.stdout) | {"options": self.options}) + "\n")
         os.replace(temporary, self.result)
         return None
 

@@ -1,4 +1,4 @@
-"""`mubinn quantize`: a trained float LSTM becomes a model file, without training."""
+"""`mubinn quantize`: a trained float LSTM becomes a model file, without training or with a little."""
 
 HELP = """\
 Binarize a trained LSTM with a dense head: from PyTorch (a state dict, .pt or .safetensors), ONNX, Keras (.keras), or a
@@ -6,7 +6,7 @@ full-precision model file.
 
 The import is compared with the source framework's own output on random windows, to 1e-5, before anything is quantized. Scales
 of x, h and the gates are fitted to what they are on windows of --calibrate, those of weights and biases to the tensors, by
-alternating least squares. What can't be honoured is refused by name."""
+alternating least squares; --finetune trains from there. What can't be honoured is refused by name."""
 EXAMPLE = """
 mubinn quantize lstm.pt --calibrate windows.npz --levels 4,4 --pool mean -o model.safetensors
 mubinn quantize lstm.onnx --calibrate windows.npz --levels 3,3 -o model.safetensors
@@ -40,7 +40,7 @@ def run(args):
     from rich.console import Console
 
     from .errors import UserError
-    from .quantizing import finetune, quantize
+    from .quantizing import quantize
     from .verb_train import numbers
 
     if args.max_steps is not None and not 1 <= args.max_steps <= 1 << 20:
@@ -50,7 +50,7 @@ def run(args):
         for name in ("max_steps", "search"):
             if getattr(args, name):
                 raise UserError(f"--{name.replace('_', '-')} must be left out with --finetune")
-        return _finetuned(args, finetune, levels, None if args.epochs is None else numbers(args, "epochs", 3))
+        return _finetuned(args, levels, None if args.epochs is None else numbers(args, "epochs", 3))
     if args.search is not None and not 1 <= args.search <= 8:
         raise UserError(f"--search must be 1 to 8, not {args.search:g}")
     if args.epochs is not None:
@@ -81,26 +81,15 @@ def run(args):
     return made
 
 
-def _finetuned(args, finetune, levels, epochs):
+def _finetuned(args, levels, epochs):
     import sys
 
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from .finetuning import finetune
     from .paths import command_line
+    from .training_bar import training_bar
+    from .verb_train import validation
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("finetune", total=None)
-
-        def show(event):
-            if "record" in event:
-                record = event["record"]
-                bar.print(f"epoch {record['epoch'] + 1}/{record['epochs']}  {record['stage']:<11}  loss {record['loss']:.3f}"
-                          f"  validation {record['validation_accuracy']:.3f}")  # fmt: skip
-            else:
-                bar.update(task, total=event["epochs"] * event["batches"],
-                           completed=event["epoch"] * event["batches"] + event["batch"])  # fmt: skip
-
+    with training_bar(validation) as show:
         command = command_line(["mubinn", "quantize", *sys.argv[2:]])
         made = finetune(args.source, args.calibrate, args.out, levels=levels, pool=args.pool, like=args.like, epochs=epochs,
                         seed=args.seed, command=command, progress=show)  # fmt: skip

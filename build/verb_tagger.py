@@ -57,11 +57,10 @@ def run(args):
     import torch
     from mubinn.model.train.tag_config import TagConfig
     from mubinn.model.train.tag_loop import train_tagger
-    from rich.console import Console
-    from rich.progress import Progress
 
     from .errors import UserError
     from .paths import command_line
+    from .training_bar import training_bar
     from .verb_train import numbers
 
     for name, low, high in (("threads", 1, 256), ("max_steps", 1, 1024)):
@@ -84,20 +83,7 @@ def run(args):
         **{f"{stage}_epochs": n for stage, n in zip(STAGES, numbers(args, "epochs", len(STAGES)), strict=True)},
     )
     torch.set_num_threads(args.threads)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("train", total=None)
-
-        def show(event):
-            if "record" in event:
-                record = event["record"]
-                f1 = f"  F1 {record['f1']:.3f}" if "f1" in record else ""
-                bar.print(f"epoch {record['epoch'] + 1}/{record['epochs']}  {record['stage']:<11}  loss {record['loss']:.3f}"
-                          f"  dev accuracy {record['accuracy']:.4f}{f1}  {record['seconds']:.0f} s")  # fmt: skip
-            else:
-                done = event["epoch"] * event["batches"] + event["batch"]
-                bar.update(task, total=event["epochs"] * event["batches"], completed=done,
-                           description=f"{event['stage']} {event['loss']:.3f}")  # fmt: skip
-
+    with training_bar(_dev) as show:
         result = train_tagger(
             config,
             args.data,
@@ -114,3 +100,9 @@ def run(args):
     for name in ("dev", "test"):
         print(f"{name:<5}" + "".join(f"{what} {value:.4f}  " for what, value in getattr(result, name).items()).rstrip())
     return vars(result) | {"preset": config.preset, "levels": config.levels, "seed": config.seed}
+
+
+def _dev(record):
+    """What an epoch's line says of the dev part."""
+    f1 = f"  F1 {record['f1']:.3f}" if "f1" in record else ""
+    return f"dev accuracy {record['accuracy']:.4f}{f1}  {record['seconds']:.0f} s"

@@ -63,11 +63,10 @@ def run(args):
     from mubinn.model.train.config import TrainConfig, default_copies, default_epochs
     from mubinn.model.train.loop import train
     from mubinn.model.zoo import data_path
-    from rich.console import Console
-    from rich.progress import Progress
 
     from .errors import UserError
     from .paths import command_line
+    from .training_bar import training_bar
 
     levels = numbers(args, "levels", 2)
     epochs = default_epochs(args.preset, levels) if args.epochs is None else numbers(args, "epochs", len(STAGES))
@@ -98,20 +97,7 @@ def run(args):
     if args.split is not None and data_path(args.data).is_file():
         raise UserError("--split must be left out: an .npz has no splits")
     torch.set_num_threads(args.threads)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("train", total=None)
-
-        def show(event):
-            if "record" in event:
-                record = event["record"]
-                bar.print(f"epoch {record['epoch'] + 1}/{record['epochs']}  {record['stage']:<11}  loss {record['loss']:.3f}"
-                          f"  validation {record['validation_accuracy']:.3f}  AUC {record['validation_auc']:.3f}")  # fmt: skip
-            else:
-                done = event["epoch"] * event["batches"] + event["batch"]
-                bar.update(task, total=event["epochs"] * event["batches"], completed=done,
-                           description=f"{event['stage']} {event['loss']:.3f}")  # fmt: skip
-
+    with training_bar(validation) as show:
         command = command_line(["mubinn", "train", *sys.argv[2:]])
         result = train(config, args.data, args.out, start=args.start, command=command, progress=show)
     print(f"{result.model}: epoch {result.epoch + 1} kept, {result.seconds:.0f} s; log {result.log}")
@@ -120,6 +106,11 @@ def run(args):
         if figures:
             print(f"{name:<11} {figures['windows']:5} windows  accuracy {figures['accuracy']:.4f}  AUC {figures['auc']:.4f}")
     return vars(result) | {"preset": config.preset, "levels": config.levels, "split": config.split, "seed": config.seed}
+
+
+def validation(record):
+    """What an epoch's line says of the validation part."""
+    return f"validation {record['validation_accuracy']:.3f}  AUC {record['validation_auc']:.3f}"
 
 
 def numbers(args, name, count):

@@ -7,7 +7,18 @@ import numpy as np
 
 from .data import WINDOW_S, DataError, Windows, cut
 
-__all__ = ["BLOCKS", "FOLDS", "SPLITS", "Split", "block_split", "named_split", "split_fold", "subject_split", "time_split"]
+__all__ = [
+    "BLOCKS",
+    "FOLDS",
+    "SPLITS",
+    "Split",
+    "block_split",
+    "named_split",
+    "split_fold",
+    "split_names",
+    "subject_split",
+    "time_split",
+]
 
 BLOCKS = 5
 FOLDS = 6
@@ -153,6 +164,15 @@ def split_fold(name):
     if fold.isascii() and fold.isdigit() and int(fold) < most:
         return kind, int(fold)
     raise DataError(f"split must be {SPLITS}, not {name!r}")
+
+
+def split_names(kind):
+    """Names of the splits of a kind, time, block or subject, which together test everything that it tests."""
+    return {
+        "time": ["time"],
+        "block": [f"block:{k}" for k in range(BLOCKS)],
+        "subject": [f"subject:{k}" for k in range(FOLDS)],
+    }[kind]
 
 
 def named_split(recordings, name):

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from mubinn.build.cli import main  # noqa: E402
 from mubinn.build.paper import TABLES  # noqa: E402
 from mubinn.build.reproduce import differences, measured, plan, table_text  # noqa: E402
-from mubinn.build.reproduce_eeg import memory  # noqa: E402
+from mubinn.build.reproduce_computed import memory  # noqa: E402
 from mubinn.model.tag_score import figures_of, sentence_counts, span_f1  # noqa: E402
 from mubinn.model.tagging import load_tagging  # noqa: E402
 from mubinn.model.train.config import TrainError  # noqa: E402

@@ -105,6 +105,16 @@ def test_all_start_from_full_precision_of_their_split_and_seed(tmp_path):
     assert all(job.options[job.options.index("--mixup") + 1] == "1" for job in first + second)
 
 
+def test_a_result_of_other_options_is_not_taken(results):
+    first, _ = plan("data", ["time"], [0], [], results)
+    assert first[0].run() is None  # nothing says what it was made with
+    made = json.loads(first[0].result.read_text())
+    first[0].result.write_text(json.dumps(made | {"options": list(first[0].options)}))
+    assert first[0].run() is None
+    other, _ = plan("data", ["time"], [0], [], results, more=["--mixup", "1"])
+    assert "fp.json: is of other options:" in other[0].run() and "choose another --out" in other[0].run()
+
+
 def test_files_are_named_by_preset_and_levels(tmp_path):
     _, second = plan("data", ["time"], [0], [Method("1,1"), Method("mubinn1:2,2"), Method("3,3")], tmp_path)
     assert "--preset" not in second[0].options and second[1].options[second[1].options.index("--preset") + 1] == "mubinn1"

@@ -23,7 +23,7 @@ MATHS = {"contract", "reassoc", "nsz"}
 """Not `nnan`: a NaN must find a place in the tables, and be reported by whom it concerns."""
 
 
-def fits(zx, gates, outputs):
+def fits(zx, gates):
     """Whether FusedRecurrence takes this: gates quantized, float32, on a CPU."""
     return bool(gates and zx.device.type == "cpu" and zx.dtype == torch.float32)
 
@@ -123,7 +123,6 @@ def _in_parts(function, batch, *arguments):
             jobs = [_pool(parts).submit(function, k, *arguments, *borders[k : k + 2]) for k in range(parts)]
             for job in jobs:
                 job.result()
-    return parts
 
 
 @cache

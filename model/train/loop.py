@@ -96,14 +96,19 @@ def train(config, data, out, *, start=None, command="", card=None, progress=lamb
         save_checkpoint(checkpoint, key=key, state=run.state())
         write_log(log, run.records)
     run.keep_best()
-    report = None
+    result = _written(run, out, log, {"command": command, "data_sha256": data_hash}, card or {})
+    checkpoint.unlink(missing_ok=True)
+    return result
+
+
+def _written(run, out, log, facts, card):
+    """Write the model file of a finished Run, its log's last line with it. Returns the TrainResult."""
+    config, parts, report = run.config, run.parts, None
     if config.preset != "fp":
         report = cell_report(run.network, parts)
         write_log(log, [*run.records, {"cell": report}])
-    facts = {
-        "command": command,
+    facts = facts | {
         "seed": config.seed,
-        "data_sha256": data_hash,
         "config": json.loads(config.to_json()),
         "torch": torch.__version__,
         "epoch": run.best["epoch"],
@@ -115,8 +120,7 @@ def train(config, data, out, *, start=None, command="", card=None, progress=lamb
     if parts.test is not None:
         test = evaluate(written, parts.test)
         facts["test_accuracy"] = test.figures()["accuracy"]
-    save_model(out, dataclasses.replace(written, card=facts | (card or {})))
-    checkpoint.unlink(missing_ok=True)
+    save_model(out, dataclasses.replace(written, card=facts | card))
     return TrainResult(
         model=out,
         log=log,

@@ -203,7 +203,7 @@ def recurrence(zx, wh, *, gate_scales=None, h_scales=None, gates=None, outputs=N
     -------
     (h, c), each [steps, batch, hidden]
     """
-    if fits(zx, gates, outputs):
+    if fits(zx, gates):
         return FusedRecurrence.apply(zx, wh, gate_scales, h_scales, gates, outputs, cell, cell_limit)
     settings = _Settings(gates, outputs, cell, cell_limit)
     return _Recurrence.apply(zx, wh, gate_scales, h_scales, settings)

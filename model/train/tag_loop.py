@@ -97,22 +97,26 @@ def train_tagger(config, data, out, *, word=0, tag=1, start=None, device="cpu", 
         save_checkpoint(checkpoint, key=key, state=run.state())
         write_log(log, run.records)
     run.keep_best()
-    dev, test = run.figures(loaded.dev), run.figures(loaded.test)
-    counts = sentence_counts(loaded.test, run.predict(loaded.test), loaded.tags).tolist()
-    card = {
-        "command": command,
+    result = _written(run, out, log, {"command": command, "data_sha256": data_hash}, max_steps)
+    checkpoint.unlink(missing_ok=True)
+    return result
+
+
+def _written(run, out, log, card, max_steps):
+    """Write the file of a finished TagRun. Returns the TagResult."""
+    config, data = run.config, run.data
+    dev, test = run.figures(data.dev), run.figures(data.test)
+    card = card | {
         "config": json.loads(config.to_json()),
-        "data_sha256": data_hash,
         "torch": torch.__version__,
         "epoch": run.best["epoch"],
         "dev": dev,
         "test": test,
     }
     if config.phases[1] and config.preset != "fp":
-        save_network(out, tagger_file(run.network, loaded, max_steps=max_steps, card=card))
+        save_network(out, tagger_file(run.network, data, max_steps=max_steps, card=card))
     else:
         _save_float(run.network, out, card)
-    checkpoint.unlink(missing_ok=True)
     return TagResult(
         model=out,
         log=log,
@@ -120,7 +124,7 @@ def train_tagger(config, data, out, *, word=0, tag=1, start=None, device="cpu", 
         epochs=len(run.epochs),
         dev=dev,
         test=test,
-        test_counts=counts,
+        test_counts=sentence_counts(data.test, run.predict(data.test), data.tags).tolist(),
         seconds=run.seconds,
     )
 

@@ -1,13 +1,11 @@
-"""What `mubinn reproduce` computes on EEG: the memory of all levels, and what rounding does to gates and gradients."""
+"""What `mubinn reproduce` computes without training: memory of all levels, and what rounding does to gradients."""
 
 import numpy as np
-
-from .paper import LSTM_BITS
 
 __all__ = ["gate_values", "gradient_shares", "memory", "memory_text"]
 
 LEVELS = (1, 2, 3, 4, 5)
-SCALE_BITS = 16
+SCALE_BITS, FLOAT_BITS = 16, 32
 STEPS = (0.5, 0.25, 0.125, 0.0625, 0.03125)
 """r of Round & Clip, c = 1, in the gradient argument."""
 
@@ -15,16 +13,16 @@ STEPS = (0.5, 0.25, 0.125, 0.0625, 0.03125)
 def memory(input_size=32, hidden_size=100):
     """Bits of an LSTM layer's weights and biases, and of what it keeps of a step (x, h, c), for every (A, W): a list of dicts.
 
-    Scales count SCALE_BITS each: one set a gate for wx, wh and the bias, one for x, h and c. Full precision has LSTM_BITS a
+    Scales count SCALE_BITS each: one set a gate for wx, wh and the bias, one for x, h and c. Full precision has FLOAT_BITS a
     number.
     """
     weights, state = 4 * hidden_size * (input_size + hidden_size + 1), input_size + 2 * hidden_size
-    whole = (weights + state) * LSTM_BITS
+    whole = (weights + state) * FLOAT_BITS
     rows = []
     for activation in (*LEVELS, None):
         for weight in (*LEVELS, None):
-            of_weights = weights * LSTM_BITS if weight is None else weights * weight + 12 * weight * SCALE_BITS
-            of_state = state * LSTM_BITS if activation is None else state * activation + 3 * activation * SCALE_BITS
+            of_weights = weights * FLOAT_BITS if weight is None else weights * weight + 12 * weight * SCALE_BITS
+            of_state = state * FLOAT_BITS if activation is None else state * activation + 3 * activation * SCALE_BITS
             total = of_weights + of_state
             rows.append({"activation_levels": activation, "weight_levels": weight, "weight_bits": of_weights,
                          "state_bits": of_state, "bits": total, "times_less": whole / total})  # fmt: skip
