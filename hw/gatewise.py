@@ -293,7 +293,9 @@ class GateCodes(wiring.Component):
         count = Signal(range(units + 1), name="codes_of_i")
         m.submodules.needs = needs = Memory(shape=1, depth=max(2, units), init=[])
         write, read = needs.write_port(), needs.read_port()
-        matters = lookup(m, code, self.matters, name="matters", shape=1)
+        # Of a gate of plain numbers code 0 alone is 0, one of 65,536.
+        plain = self.gates[OF_I].kind == "fixed"
+        matters = code.any() if plain else lookup(m, code, self.matters, name="matters", shape=1)
         m.d.comb += [
             write.en.eq(valid),
             write.data.eq(matters),
