@@ -33,27 +33,29 @@ def add_arguments(parser):
     parser.add_argument("--train", default="", metavar="OPTIONS", help="more options of mubinn train, for every training, with "
                         "an --out of their own: --train='--flip --mixup 1'")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time; default: 2")
+    parser.add_argument("--record", metavar="FILE", help="results in this file are not trained again, new ones are added")
     parser.add_argument("--ship", metavar="DIR", help="also write the first seed's models with their cards there")
     parser.add_argument("--picture", metavar="FILE", help="also write an SVG of the accuracies, of both splits if measured")
     parser.add_argument("--out", default="out/accuracy", metavar="DIR", help="default: out/accuracy")
 
 
 def plan(data, splits, seeds, methods, out, *, more=()):
-    """(full precision, the rest) as lists of jobs; the rest start from full precision. `more` options go to all of them."""
+    """Jobs: full precision of each split and seed, then the rest, which start from it. `more` options go to all of them."""
     from .trainings import Job
 
-    first, second = [], []
+    jobs = []
     for seed in seeds:
         for split in splits:
             folder = Path(out) / split.replace(":", "-") / f"seed-{seed}"
             common = ("--data", str(data), "--split", split, "--seed", str(seed), *more)
-            full = folder / "fp.safetensors"
-            first.append(Job(folder, "fp", (*common, "--preset", "fp", "-o", str(full))))
+            full = Job(folder, "fp", (*common, "--preset", "fp", "-o", str(folder / "fp.safetensors")))
+            jobs.append(full)
             for method in methods:
-                options = ("--levels", method.levels, "--start", str(full), "-o", str(folder / f"{method.name}.safetensors"))
+                model = folder / f"{method.name}.safetensors"
+                options = ("--levels", method.levels, "--start", str(full.model), "-o", str(model))
                 preset = () if method.preset == "mubinn2" else ("--preset", method.preset)
-                second.append(Job(folder, method.name, (*common, *preset, *options)))
-    return first, second
+                jobs.append(Job(folder, method.name, (*common, *preset, *options), start=full))
+    return jobs
 
 
 def run(args):
@@ -64,6 +66,7 @@ def run(args):
     from .accuracy_files import picture, ship
     from .errors import UserError
     from .paths import write_text
+    from .records import Record
     from .trainings import run_all
 
     try:
@@ -81,8 +84,9 @@ def run(args):
             raise UserError(f"--levels must be pairs A,W, each 1 to 5, behind {', '.join(SYSTEMS)} and a colon or alone, "
                             f"not {level!r}")  # fmt: skip
     methods = [Method(level) for level in args.levels]
-    stages = plan(args.data, splits, seeds, methods, args.out, more=shlex.split(args.train))
-    run_all(stages, args.jobs)
+    jobs = plan(args.data, splits, seeds, methods, args.out, more=shlex.split(args.train))
+    record = None if args.record is None else Record(args.record)
+    run_all(jobs, args.jobs, record=record, out=Path(args.out))
     result = compare(args.out, splits, seeds, methods, apart=args.apart)
     write_text(Path(args.out) / f"{args.split}.json", json.dumps(result, indent=1) + "\n")
     print(text(result))

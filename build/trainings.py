@@ -5,11 +5,12 @@ import os
 import shlex
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ToolError
+from .records import source
 
 __all__ = ["Job", "run_all"]
 
@@ -21,24 +22,46 @@ KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
 
 @dataclass(frozen=True)
 class Job:
-    """One training: its folder, the name of its files there, and the verb with its options."""
+    """One training.
+
+    Attributes
+    ----------
+    folder : Path
+    name : str
+        Of its files there.
+    options : tuple of str
+        Of the verb; the last is the model file.
+    verb : str
+    start : Job or None
+        Whose model file it starts from.
+    """
 
     folder: Path
     name: str
     options: tuple
     verb: str = "train"
+    start: "Job | None" = None
 
     @property
     def result(self):
         return self.folder / f"{self.name}.json"
 
-    def run(self):
-        """Train unless the result is there. Returns None, or the line that says what went wrong."""
-        if self.result.is_file():
-            made_with = json.loads(self.result.read_text()).get("options", list(self.options))
-            if made_with != list(self.options):
-                return f"{self.result}: is of other options: {shlex.join(made_with)}; delete it, or choose another --out"
+    @property
+    def model(self):
+        return Path(self.options[-1])
+
+    def found(self):
+        """The result that is there already, or None. Raises ToolError where it is of other options."""
+        if not self.result.is_file():
             return None
+        found = json.loads(self.result.read_text())
+        made_with = found.get("options", list(self.options))
+        if made_with != list(self.options):
+            raise ToolError(f"{self.result}: is of other options: {shlex.join(made_with)}; delete it, or choose another --out")
+        return found
+
+    def run(self):
+        """Train. Returns the result; raises ToolError with the line that says what went wrong."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "mubinn.build.cli", self.verb, *self.options, "--json"]
         with open(self.folder / f"{self.name}.log", "a") as log:
@@ -46,25 +69,65 @@ class Job:
             log.flush()
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, env=QUIET | KEEP_MEMORY | os.environ)
         if done.returncode:
-            return f"{log.name}: mubinn {self.verb} exited with {done.returncode}, the log says why"
+            raise ToolError(f"{log.name}: mubinn {self.verb} exited with {done.returncode}, the log says why")
+        found = json.loads(done.stdout) | {"options": list(self.options), "source": source()}
+        self.write(found)
+        return found
+
+    def write(self, found):
+        """Put the result into its file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.result.with_suffix(".tmp")
-        temporary.write_text(json.dumps(json.loads(done.stdout) | {"options": self.options}) + "\n")
+        temporary.write_text(json.dumps(found) + "\n")
         os.replace(temporary, self.result)
-        return None
 
 
-def run_all(stages, jobs):
-    """Run lists of Jobs, so many at a time, each list once the one before is done; a bar on stderr.
+def run_all(plan, jobs, *, record=None, out=None):
+    """Run Jobs, so many at a time, in their order but for those that wait for the model they start from; a bar on stderr.
+
+    A job whose result is there is not run, unless another one starts from its model and the model is not there.
+
+    Parameters
+    ----------
+    plan : list of Job
+        Each behind the one that it starts from.
+    jobs : int
+    record : Record or None
+        Results that are in it count as there, and every new one is added to it, by its path below `out`.
+    out : path
+        With `record` only.
 
     Raises ToolError with the line of the first that failed; those that run go on to their end.
     """
     from rich.console import Console
     from rich.progress import Progress
 
+    def name(job):
+        return job.result.relative_to(out).with_suffix("").as_posix()
+
+    for job in plan if record is not None else ():
+        there, kept = job.found(), record.result(name(job))
+        if there is None and kept is not None:
+            job.write(kept)
+        elif there is not None and kept is None:
+            record.keep(name(job), there)
+    before = {job: job.found() for job in plan}
+    waiting = [job for job in plan if before[job] is None]
+    again = {job.start for job in waiting if job.start is not None and not job.start.model.is_file()}
+    waiting = [job for job in plan if job in again or job in waiting]
     with Progress(console=Console(stderr=True), transient=True) as bar, ThreadPoolExecutor(jobs) as pool:
-        task = bar.add_task("trainings", total=sum(map(len, stages)))
-        for stage in stages:
-            for problem in pool.map(Job.run, stage):
-                if problem:
-                    raise ToolError(problem)
+        task = bar.add_task("trainings", total=len(plan), completed=len(plan) - len(waiting))
+        running = {}
+        while waiting or running:
+            ready = [job for job in waiting if job.start not in waiting and job.start not in running.values()]
+            for job in ready[: jobs - len(running)]:
+                waiting.remove(job)
+                running[pool.submit(job.run)] = job
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                job, found = running.pop(future), future.result()
+                if before[job] is not None and before[job].get("test_label") != found.get("test_label"):
+                    bar.console.print(f"{job.result}: trained again for its model, and some of its test windows differ")
+                if record is not None:
+                    record.keep(name(job), found)
                 bar.advance(task)

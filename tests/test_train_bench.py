@@ -9,6 +9,7 @@ from mubinn.build.accuracy import Method, compare, interval, text
 from mubinn.build.accuracy_files import SHIPPED, picture, ship
 from mubinn.build.bench_accuracy import plan
 from mubinn.build.cli import main
+from mubinn.build.errors import ToolError
 from mubinn.model.artifact import ModelFile, load_model, save_model
 from mubinn.model.reference import FloatWeights
 
@@ -95,28 +96,31 @@ def test_a_failed_training_is_one_line(tmp_path, capsys):
 
 
 def test_all_start_from_full_precision_of_their_split_and_seed(tmp_path):
-    first, second = plan("data", ["time", "subject:3"], [0], [Method("1,1"), Method("mubinn1:2,2"), Method("3,3")], tmp_path)
-    assert len(first) == 2 and len(second) == 6
-    for job in second:
-        assert job.options[job.options.index("--start") + 1] == str(job.folder / "fp.safetensors")
-    assert {job.folder.parent.name for job in first} == {"time", "subject-3"}
-    assert [job.name for job in second[:3]] == ["1-1", "mubinn1-2-2", "3-3"]
-    first, second = plan("data", ["time"], [0], [Method("1,1")], tmp_path, more=["--mixup", "1"])
-    assert all(job.options[job.options.index("--mixup") + 1] == "1" for job in first + second)
+    methods = [Method("1,1"), Method("mubinn1:2,2"), Method("3,3")]
+    jobs = plan("data", ["time", "subject:3"], [0], methods, tmp_path)
+    assert [job.name for job in jobs] == ["fp", "1-1", "mubinn1-2-2", "3-3"] * 2
+    for full, *others in (jobs[:4], jobs[4:]):
+        assert full.start is None and full.model == full.folder / "fp.safetensors"
+        for job in others:
+            assert job.start is full and job.options[job.options.index("--start") + 1] == str(full.model)
+            assert job.folder == full.folder
+    assert {job.folder.parent.name for job in jobs} == {"time", "subject-3"}
+    jobs = plan("data", ["time"], [0], [Method("1,1")], tmp_path, more=["--mixup", "1"])
+    assert all(job.options[job.options.index("--mixup") + 1] == "1" for job in jobs)
 
 
 def test_a_result_of_other_options_is_not_taken(results):
-    first, _ = plan("data", ["time"], [0], [], results)
-    assert first[0].run() is None  # nothing says what it was made with
-    made = json.loads(first[0].result.read_text())
-    first[0].result.write_text(json.dumps(made | {"options": list(first[0].options)}))
-    assert first[0].run() is None
-    other, _ = plan("data", ["time"], [0], [], results, more=["--mixup", "1"])
-    assert "fp.json: is of other options:" in other[0].run() and "choose another --out" in other[0].run()
+    (full,) = plan("data", ["time"], [0], [], results)
+    made = full.found()  # nothing says what it was made with
+    full.write(made | {"options": list(full.options)})
+    assert full.found() == made | {"options": list(full.options)}
+    (other,) = plan("data", ["time"], [0], [], results, more=["--mixup", "1"])
+    with pytest.raises(ToolError, match=r"fp.json: is of other options:.*choose another --out"):
+        other.found()
 
 
 def test_files_are_named_by_preset_and_levels(tmp_path):
-    _, second = plan("data", ["time"], [0], [Method("1,1"), Method("mubinn1:2,2"), Method("3,3")], tmp_path)
+    _, *second = plan("data", ["time"], [0], [Method("1,1"), Method("mubinn1:2,2"), Method("3,3")], tmp_path)
     assert "--preset" not in second[0].options and second[1].options[second[1].options.index("--preset") + 1] == "mubinn1"
 
 
