@@ -244,6 +244,6 @@ def test_fine_tuning_starts_from_the_imported_network(tmp_path, capsys):
     assert said["validation"]["windows"] == 12 and said["import_error"] < 1e-5
     for more, message in ((["--epochs", "1,1,1"], "--epochs must be with --finetune"),
                           (["--finetune", "--max-steps", "9"], "--max-steps must be left out with --finetune"),
-                          (["--finetune", "--levels", "6,6"], "levels must be A,W, each 1 to 5")):  # fmt: skip
+                          (["--finetune", "--levels", "6,6"], "levels must be A,W, each 1 to 5 or fp")):  # fmt: skip
         assert cli.main([*command, *more]) == 1
         assert message in capsys.readouterr().err

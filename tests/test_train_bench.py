@@ -140,7 +140,7 @@ def test_the_interval_covers_what_a_normal_sample_would():
         (["--split", "block", "--folds", "6"], "--folds must be 1 to 5, not 6"),
         (
             ["--levels", "lstm:1,1"],
-            "--levels must be pairs A,W, each 1 to 5, behind b_lstm, nazari2020, mubinn1, mubinn2, qlrl and "
+            "--levels must be pairs A,W, each 1 to 5 or fp, behind b_lstm, nazari2020, mubinn1, mubinn2, qlrl and "
             "a colon or alone, not 'lstm:1,1'",
         ),
     ],

@@ -13,7 +13,7 @@ from mubinn.model.train.config import TrainConfig, default_copies  # noqa: E402
 from mubinn.model.train.integers import integer_parameters  # noqa: E402
 from mubinn.model.train.loop import train  # noqa: E402
 from mubinn.model.train.network import STAGES, Classifier  # noqa: E402
-from mubinn.model.train.systems import SYSTEMS  # noqa: E402
+from mubinn.model.train.systems import SYSTEMS, system_of  # noqa: E402
 from mubinn.sim.simulate import simulate  # noqa: E402
 
 INPUTS, HIDDEN, STEPS, BATCH = 5, 12, 30, 16
@@ -21,7 +21,7 @@ INPUTS, HIDDEN, STEPS, BATCH = 5, 12, 30, 16
 
 def quantized(preset, levels, seed=1):
     torch.manual_seed(seed)
-    kinds = (SYSTEMS[preset].gate,) * 4
+    kinds = (system_of(preset, levels).gate,) * 4
     network = Classifier(
         INPUTS, HIDDEN, 3, activation_levels=levels[0], weight_levels=levels[1], preset=preset, gate_kinds=kinds
     )
@@ -56,7 +56,22 @@ def test_scales_are_the_systems(preset, levels):
         assert (p.wx_scales[:, :3] > 0).all() and (p.wx_scales[:, 3:] == 0).all() and spec.weight_levels == 8
 
 
-@pytest.mark.parametrize(("preset", "levels"), CASES)
+FULL = [("mubinn2", ("fp", 2)), ("mubinn2", (3, "fp")), ("mubinn2", ("fp", "fp")), ("mubinn1", (2, "fp"))]
+
+
+@pytest.mark.parametrize(("preset", "levels"), FULL)
+def test_full_precision_of_one_side_is_plain_numbers(preset, levels):
+    network, _ = quantized(preset, levels)
+    p = integer_parameters(network)
+    plain = {"x": levels[0] == "fp", "h": levels[0] == "fp"} | dict.fromkeys(("wx", "wh", "bias"), levels[1] == "fp")
+    for name, is_plain in plain.items():
+        scales = getattr(p, f"{name}_scales")
+        halves = scales.shape[-1] == 8 and (scales[..., :-1] == 2 * scales[..., 1:]).all()
+        assert halves == (is_plain or (name == "bias" and preset == "mubinn1"))
+    assert p.spec.gate_kinds == ("fixed" if levels[0] == "fp" or preset == "mubinn1" else "levels",) * 4
+
+
+@pytest.mark.parametrize(("preset", "levels"), [*CASES, *FULL])
 def test_the_golden_model_computes_the_forward_pass(preset, levels):
     network, x = quantized(preset, levels)
     p = integer_parameters(network)
@@ -100,7 +115,8 @@ SMALL = {
     "batches": 2,
     "batch_size": 8,
 }
-TRAINED = [("b_lstm", (1, 1)), ("nazari2020", (2, 2)), ("mubinn1", (2, 2)), ("mubinn2", (2, 2)), ("qlrl", (2, 2))]
+TRAINED = [("b_lstm", (1, 1)), ("nazari2020", (2, 2)), ("mubinn1", (2, 2)), ("mubinn2", (2, 2)), ("qlrl", (2, 2)),
+           ("mubinn2", ("fp", 1)), ("mubinn2", (1, "fp")), ("qlrl", ("fp", "fp"))]  # fmt: skip
 
 
 @pytest.mark.parametrize(("preset", "levels"), TRAINED)

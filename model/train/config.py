@@ -7,7 +7,7 @@ from operator import index
 
 from ..data import DataError
 from ..splits import split_fold
-from .systems import SYSTEMS
+from .systems import FULL, SYSTEMS, LevelsError, checked_levels, system_of
 
 __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 
@@ -39,7 +39,7 @@ _NUMBERS = {
 
 def default_epochs(preset, levels):
     """Epochs of (float, weights, activations, cell): the fewer levels, the farther from the float model they start."""
-    if preset == "fp" or min(levels) > 2:
+    if preset == "fp" or min((level for level in levels if level != FULL), default=3) > 2:
         return (12, 2, 12, 1)
     return (12, 6, 24, 1) if 1 in levels else (12, 2, 24, 1)
 
@@ -66,7 +66,7 @@ class TrainConfig:
     ----------
     preset : "fp", or of `systems.SYSTEMS`
         qlrl is mubinn2 with ternary gates, i and f unless `gates` says otherwise.
-    levels : (A, W), each 1 to 5; with b_lstm both 1
+    levels : (A, W), each 1 to 5 or "fp", see `system_of`; with b_lstm both 1
     gates : tuple of "BI", "BF", "BO"
         Which gates are ternary.
     gate_slope : "sigma" or "rounded"
@@ -150,11 +150,9 @@ class TrainConfig:
         if self.pool not in ("mean", "last"):
             raise TrainError(f"pool must be mean or last, not {self.pool!r}")
         try:
-            levels = tuple(index(level) for level in self.levels)
-        except TypeError:
-            levels = ()
-        if len(levels) != 2 or not all(1 <= level <= 5 for level in levels):
-            raise TrainError(f"levels must be A,W, each 1 to 5, not {self.levels!r}")
+            levels = checked_levels(self.levels)
+        except LevelsError as error:
+            raise TrainError(str(error)) from None
         if self.preset == "b_lstm" and levels != (1, 1):
             raise TrainError(f"levels must be 1,1 with preset b_lstm, not {','.join(map(str, levels))}")
         object.__setattr__(self, "levels", levels)
@@ -183,7 +181,7 @@ class TrainConfig:
     @property
     def gate_kinds(self):
         """Kind of each gate in the order i f g o."""
-        kind = "levels" if self.preset == "fp" else SYSTEMS[self.preset].gate
+        kind = "levels" if self.preset == "fp" else system_of(self.preset, self.levels).gate
         return tuple("ternary" if f"B{gate}" in self.gates else kind for gate in "IFGO")
 
     @property

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from ..fixed import Fixed, round_half_up
-from .fixed_scales import scales_of
+from .fixed_scales import PLAIN_BITS, scales_of
 from .levels import Scales, binarized, residual_scales
 from .peepholes import PEEPHOLES, peephole_recurrence
 from .recurrence import recurrence
 from .stages import Staged
 from .staircases import ROUNDING, gate_staircase, output_staircase
-from .systems import SYSTEMS
+from .systems import FULL, system_of
 
 __all__ = ["QuantLstm"]
 
@@ -30,8 +30,8 @@ class QuantLstm(Staged, nn.Module):
     Parameters
     ----------
     input_size, hidden_size : int
-    activation_levels, weight_levels : int
-        (A, W) of the papers.
+    activation_levels, weight_levels : int or "fp"
+        (A, W) of the papers; "fp" stands for plain numbers, whose gates `gate_kinds` must make "fixed" or ternary.
     preset : str
         Which of `systems.SYSTEMS` decides how operands are scaled. The kinds of the gates are a choice of their own.
     gate_kinds : sequence of 4 str
@@ -74,6 +74,8 @@ class QuantLstm(Staged, nn.Module):
                  gate_kinds=("levels",) * 4, gate_slope="sigma", gates_first=False, rounds_late=False, rounding=ROUNDING,
                  gumbel=(False,) * 4, residual=False, takes_codes=False, peepholes="none", input_copies=1):  # fmt: skip
         super().__init__()
+        system = system_of(preset, (activation_levels, weight_levels))
+        activation_levels, weight_levels = (PLAIN_BITS if k == FULL else k for k in (activation_levels, weight_levels))
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.input_copies = input_copies
         self.levels = (activation_levels, weight_levels)
@@ -97,7 +99,6 @@ class QuantLstm(Staged, nn.Module):
                 self.v_weight[2] = torch.ones(shape) if peepholes == "diagonal" else torch.eye(hidden_size)
             self.v_scales = Scales(4, weight_levels, bits=BETA_BITS)
         self.x_shift = nn.Parameter(torch.zeros(input_size))
-        system = SYSTEMS[preset]
         self.x_scales = scales_of(system.x, 1, activation_levels, bits=ALPHA_BITS)
         self.h_scales = scales_of(system.h, 1, activation_levels, bits=ALPHA_BITS, most_fraction=12)
         self.gate_scales = Scales(4, activation_levels, bits=15, limit=(0.5, 0.5, float("inf"), 0.5))

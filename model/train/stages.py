@@ -74,7 +74,10 @@ class Staged:
         self.h_scales.fit([h.cpu().numpy()])
         even = unit_scales(levels, 0.5)
         self.gate_scales.set(
-            [fit_scales(v.cpu().numpy(), levels) if levels == 1 or k == 2 else even for k, v in enumerate(gates)]
+            [
+                fit_scales(v.cpu().numpy(), levels) if kind == "levels" and (levels == 1 or k == 2) else even
+                for k, (v, kind) in enumerate(zip(gates, self.gate_kinds, strict=True))
+            ]
         )
 
     def project(self):

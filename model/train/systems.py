@@ -1,8 +1,12 @@
 """How the papers' systems scale the operands of their matrix products: learned, powers of two, none, or plain numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import index
 
-__all__ = ["SYSTEMS", "System"]
+__all__ = ["FULL", "SYSTEMS", "LevelsError", "System", "checked_levels", "system_of"]
+
+FULL = "fp"
+"""In place of a number of levels: not binarized, plain fixed point on the chip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +40,27 @@ SYSTEMS = {
     "mubinn2": System(),
     "qlrl": System(),
 }
+
+
+def system_of(preset, levels):
+    """System of a preset with levels (A, W): FULL makes plain numbers of x and h, and fixed point of the gates, or of the
+    weights and biases. So there are all 36 cells of MuBiNN's Table I."""
+    system = SYSTEMS[preset]
+    if levels[0] == FULL:
+        system = replace(system, x="plain", h="plain", gate="fixed")
+    return replace(system, wx="plain", wh="plain", bias="plain") if levels[1] == FULL else system
+
+
+class LevelsError(ValueError):
+    """Levels that no system has. One line: what is allowed, and what was found."""
+
+
+def checked_levels(levels):
+    """(A, W), each 1 to 5 or FULL. Raises LevelsError."""
+    try:
+        found = tuple(level if level == FULL else index(level) for level in levels)
+    except TypeError:
+        found = ()
+    if len(found) != 2 or not all(level == FULL or 1 <= level <= 5 for level in found):
+        raise LevelsError(f"levels must be A,W, each 1 to 5 or fp, not {levels!r}")
+    return found
