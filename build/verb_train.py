@@ -51,6 +51,8 @@ def add_arguments(parser):
     parser.add_argument("--lr", type=float, default=Default.lr, help=f"highest learning rate; default: {Default.lr:g}")
     parser.add_argument("--flip", action="store_true", help="every window with either sign: for signals whose polarity says "
                         "nothing, such as EEG")  # fmt: skip
+    parser.add_argument("--surrogates", type=float, default=Default.surrogates, metavar="SHARE", help="of the windows, with "
+                        "the phase of each frequency drawn anew; default: 0")  # fmt: skip
     parser.add_argument("--mixup", type=float, default=Default.mixup, metavar="B", help="mix windows and classes in full "
                         "precision, by shares of a Beta distribution of B and B; default: 0, none")  # fmt: skip
     parser.add_argument("--weight-decay", type=float, default=Default.weight_decay, metavar="D", help="default: 0.01")
@@ -91,6 +93,7 @@ def run(args):
         batch_size=args.batch_size,
         lr=args.lr,
         flip=args.flip,
+        surrogates=args.surrogates,
         mixup=args.mixup,
         weight_decay=args.weight_decay,
         distillation=args.distillation,

@@ -10,7 +10,7 @@ from ..data import DataError, Normalisation, Windows, decimate, load_eegmat, loa
 from ..splits import named_split
 from ..zoo import data_path
 
-__all__ = ["TrainingData", "load_training_data"]
+__all__ = ["TrainingData", "load_training_data", "with_new_phases"]
 
 VALIDATION_PART = 0.15
 
@@ -45,7 +45,7 @@ class TrainingData:
     copies: int
     sources: list = field(repr=False)
 
-    def batch(self, rng, size, *, noise, gain, flip=False):
+    def batch(self, rng, size, *, noise, gain, flip=False, surrogates=0.0):
         """(x float32 [steps, size, inputs] normalised and disturbed, y int64 [size]); rng decides everything."""
         starts = [len(samples) - self.steps + 1 for samples, _ in self.sources]
         if min(starts) == max(starts):
@@ -59,6 +59,9 @@ class TrainingData:
             start = rng.integers(len(samples) - self.steps + 1)
             x[k], y[k] = samples[start : start + self.steps], label
         x = norm.apply(x)
+        if surrogates:
+            chosen = rng.random(size) < surrogates
+            x[chosen] = with_new_phases(rng, x[chosen])
         if gain:
             x *= np.exp(gain * rng.standard_normal((size, 1, x.shape[2]), dtype=np.float32))
         if noise:
@@ -66,6 +69,22 @@ class TrainingData:
         if flip:
             x *= rng.choice(np.array([-1, 1], np.float32), size=(size, 1, 1))
         return np.ascontiguousarray(np.tile(x, self.copies).swapaxes(0, 1)), y
+
+
+def with_new_phases(rng, x):
+    """Windows x [windows, steps, channels] with the phase of each frequency shifted at random, in all channels alike: powers
+    and what channels have in common stay, shapes in time go.
+
+    J. Schwabedal et al., Addressing class imbalance in classification problems of noisy signals by using Fourier transform
+    surrogates, 2018.
+    """
+    steps = x.shape[1]
+    spectrum = np.fft.rfft(x, axis=1)
+    phases = rng.uniform(0, 2 * np.pi, (len(x), spectrum.shape[1], 1))
+    phases[:, 0] = 0
+    if steps % 2 == 0:  # the highest frequency has only a sign
+        phases[:, -1] = 0
+    return np.fft.irfft(spectrum * np.exp(1j * phases), steps, axis=1).astype(x.dtype)
 
 
 def load_training_data(path, *, split="time", decimation=4, copies=1):

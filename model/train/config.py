@@ -33,6 +33,7 @@ _NUMBERS = {
     "noise": (0.0, 10.0),
     "gain": (0.0, 2.0),
     "mixup": (0.0, 10.0),
+    "surrogates": (0.0, 1.0),
     "distillation": (0.0, 1.0),
 }
 
@@ -99,6 +100,9 @@ class TrainConfig:
     flip : bool
         Whether every window comes with either sign. What EEG says of a state does not depend on its polarity, and a network
         that may not use it has less to learn by heart.
+    surrogates : float
+        Share of the windows whose phases are drawn anew, see `batches.with_new_phases`: what EEG says of a state is mostly in
+        its powers, and a network that has nothing else to go by has less to learn by heart.
     mixup : float
         Of windows and classes in full precision: parameter of the Beta distribution of the shares; 0 for none.
     distillation : float
@@ -128,6 +132,7 @@ class TrainConfig:
     noise: float = 0.05
     gain: float = 0.1
     flip: bool = False
+    surrogates: float = 0.0
     mixup: float = 0.0
     distillation: float = 1.0
 

@@ -172,7 +172,7 @@ class Run:
         return record["validation_auc"]
 
     def _batch(self, rng):
-        settings = {name: getattr(self.config, name) for name in ("noise", "gain", "flip")}
+        settings = {name: getattr(self.config, name) for name in ("noise", "gain", "flip", "surrogates")}
         x, y = self.parts.batch(rng, self.config.batch_size, **settings)
         return torch.from_numpy(x), torch.from_numpy(y)
 
