@@ -44,7 +44,7 @@ class Method:
     @property
     def name(self):
         """Of a training's files."""
-        return self.text.replace(":", "-").replace(",", "-")
+        return self.text.replace(":", "-").replace(",", "-").replace("/", ".")
 
 
 def compare(out, splits, seeds, methods, *, apart=False):

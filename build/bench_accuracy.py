@@ -80,7 +80,7 @@ def run(args):
             raise UserError(f"--{name} must be 1 to {high}, not {value}")
     splits = splits[:folds]
     for level in args.levels:
-        if not re.fullmatch(rf"(({'|'.join(SYSTEMS)}):)?([1-5]|fp),([1-5]|fp)", level):
+        if not re.fullmatch(rf"(({'|'.join(SYSTEMS)}):)?([1-5]|fp|[1-8]/[1-8]/[1-8]),([1-5]|fp|[1-8]/[1-8])", level):
             raise UserError(f"--levels must be pairs A,W, each 1 to 5 or fp, behind {', '.join(SYSTEMS)} and a colon or alone, "
                             f"not {level!r}")  # fmt: skip
     methods = [Method(level) for level in args.levels]

@@ -29,7 +29,7 @@ def add_arguments(parser):
         help="fp, b_lstm, nazari2020, mubinn1, mubinn2 (default) or qlrl; docs/training.md says what they binarize",
     )
     parser.add_argument("--levels", default="2,2", metavar="A,W", help="of activations and weights, each 1 to 5, or fp for "
-                        "plain numbers; default: 2,2")  # fmt: skip
+                        "plain numbers; or of x, h, gates and weights, biases: 4/3/4,3/2; default: 2,2")  # fmt: skip
     parser.add_argument("--gates", metavar="G,G,...", help="gates of 0, 1/2 and 1: of BI, BF, BO; default: BI,BF with qlrl")
     parser.add_argument("--gate-slope", default=Default.gate_slope, metavar="KIND", help="gradient through them: that of "
                         "sigma (default), or of the rounded gate, f * (1 - f): rounded")  # fmt: skip
@@ -65,14 +65,14 @@ def run(args):
     import torch
     from mubinn.model.train.config import TrainConfig, default_copies, default_epochs
     from mubinn.model.train.loop import train
-    from mubinn.model.train.systems import checked_levels
+    from mubinn.model.train.systems import parsed_levels
     from mubinn.model.zoo import data_path
 
     from .errors import UserError
     from .paths import command_line
     from .training_bar import training_bar
 
-    levels = checked_levels(tuple(int(part) if part.isdecimal() else part for part in args.levels.split(",")))
+    levels = parsed_levels(args.levels)
     epochs = default_epochs(args.preset, levels) if args.epochs is None else numbers(args, "epochs", len(STAGES))
     copies = default_copies(args.preset, levels) if args.input_copies is None else args.input_copies
     if not 1 <= args.threads <= 256:

@@ -9,11 +9,11 @@ from mubinn.build.generate import generate  # noqa: E402
 from mubinn.model.artifact import load_model  # noqa: E402
 from mubinn.model.data import load_windows  # noqa: E402
 from mubinn.model.lstm import Model  # noqa: E402
-from mubinn.model.train.config import TrainConfig, default_copies  # noqa: E402
+from mubinn.model.train.config import TrainConfig, default_copies, default_epochs  # noqa: E402
 from mubinn.model.train.integers import integer_parameters  # noqa: E402
 from mubinn.model.train.loop import train  # noqa: E402
 from mubinn.model.train.network import STAGES, Classifier  # noqa: E402
-from mubinn.model.train.systems import SYSTEMS, system_of  # noqa: E402
+from mubinn.model.train.systems import SYSTEMS, OperandLevels, levels_text, parsed_levels, system_of  # noqa: E402
 from mubinn.sim.simulate import simulate  # noqa: E402
 
 INPUTS, HIDDEN, STEPS, BATCH = 5, 12, 30, 16
@@ -56,6 +56,26 @@ def test_scales_are_the_systems(preset, levels):
         assert (p.wx_scales[:, :3] > 0).all() and (p.wx_scales[:, 3:] == 0).all() and spec.weight_levels == 8
 
 
+OPERANDS = [("mubinn2", ((3, 2, 4), (2, 1))), ("mubinn1", ((2, 3, 2), (3, 2))), ("mubinn2", ((6, 7, 8), 3))]
+
+
+@pytest.mark.parametrize(("preset", "levels"), OPERANDS)
+def test_operands_have_levels_of_their_own(preset, levels):
+    network, _ = quantized(preset, levels)
+    spec, of = integer_parameters(network).spec, OperandLevels.of(levels)
+    assert (spec.input_levels, spec.hidden_levels, spec.weight_levels) == (of.x, of.h, of.weights)
+    if preset == "mubinn2":
+        assert (spec.gate_levels, spec.bias_levels) == (of.gates, of.bias)
+    assert parsed_levels(levels_text(levels)) == levels
+
+
+def test_the_operand_that_loses_most_decides_the_schedule():
+    assert [default_epochs("mubinn2", parsed_levels(text)) for text in ("3/2/3,3", "4/3/1,3", "fp,3/1", "fp,1/3", "fp,fp")] == [
+        (12, 2, 24, 1), (12, 6, 24, 1), (12, 2, 12, 1), (12, 6, 24, 1), (12, 2, 12, 1)
+    ]  # fmt: skip
+    assert default_copies("mubinn2", ((1, 3, 3), 3)) == 3 and default_copies("mubinn2", ((2, 1, 1), 1)) == 1
+
+
 FULL = [("mubinn2", ("fp", 2)), ("mubinn2", (3, "fp")), ("mubinn2", ("fp", "fp")), ("mubinn1", (2, "fp"))]
 
 
@@ -71,7 +91,7 @@ def test_full_precision_of_one_side_is_plain_numbers(preset, levels):
     assert p.spec.gate_kinds == ("fixed" if levels[0] == "fp" or preset == "mubinn1" else "levels",) * 4
 
 
-@pytest.mark.parametrize(("preset", "levels"), [*CASES, *FULL])
+@pytest.mark.parametrize(("preset", "levels"), [*CASES, *FULL, *OPERANDS[:2]])
 def test_the_golden_model_computes_the_forward_pass(preset, levels):
     network, x = quantized(preset, levels)
     p = integer_parameters(network)
@@ -116,7 +136,8 @@ SMALL = {
     "batch_size": 8,
 }
 TRAINED = [("b_lstm", (1, 1)), ("nazari2020", (2, 2)), ("mubinn1", (2, 2)), ("mubinn2", (2, 2)), ("qlrl", (2, 2)),
-           ("mubinn2", ("fp", 1)), ("mubinn2", (1, "fp")), ("qlrl", ("fp", "fp"))]  # fmt: skip
+           ("mubinn2", ("fp", 1)), ("mubinn2", (1, "fp")), ("qlrl", ("fp", "fp")),
+           ("mubinn2", ((3, 2, 1), (2, 3)))]  # fmt: skip
 
 
 @pytest.mark.parametrize(("preset", "levels"), TRAINED)

@@ -7,7 +7,7 @@ from operator import index
 
 from ..data import DataError
 from ..splits import split_fold
-from .systems import FULL, SYSTEMS, LevelsError, checked_levels, system_of
+from .systems import SYSTEMS, LevelsError, OperandLevels, checked_levels, levels_text, system_of
 
 __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 
@@ -40,15 +40,16 @@ _NUMBERS = {
 
 def default_epochs(preset, levels):
     """Epochs of (float, weights, activations, cell): the fewer levels, the farther from the float model they start."""
-    if preset == "fp" or min((level for level in levels if level != FULL), default=3) > 2:
+    fewest = OperandLevels.of(levels).fewest
+    if preset == "fp" or fewest > 2:
         return (12, 2, 12, 1)
-    return (12, 6, 24, 1) if 1 in levels else (12, 2, 24, 1)
+    return (12, 6, 24, 1) if fewest == 1 else (12, 2, 24, 1)
 
 
 def default_copies(preset, levels):
     """Inputs of a channel. A single level at one threshold keeps too little of the amplitude, whatever the network behind;
     b_lstm has that one sign all the same."""
-    return 3 if preset not in ("fp", "b_lstm") and levels[0] == 1 else 1
+    return 3 if preset not in ("fp", "b_lstm") and OperandLevels.of(levels).x == 1 else 1
 
 
 class TrainError(ValueError):
@@ -67,7 +68,7 @@ class TrainConfig:
     ----------
     preset : "fp", or of `systems.SYSTEMS`
         qlrl is mubinn2 with ternary gates, i and f unless `gates` says otherwise.
-    levels : (A, W), each 1 to 5 or "fp", see `system_of`; with b_lstm both 1
+    levels : (A, W), each 1 to 5 or "fp", or of operands, see `systems.checked_levels`; with b_lstm both 1
     gates : tuple of "BI", "BF", "BO"
         Which gates are ternary.
     gate_slope : "sigma" or "rounded"
@@ -159,7 +160,7 @@ class TrainConfig:
         except LevelsError as error:
             raise TrainError(str(error)) from None
         if self.preset == "b_lstm" and levels != (1, 1):
-            raise TrainError(f"levels must be 1,1 with preset b_lstm, not {','.join(map(str, levels))}")
+            raise TrainError(f"levels must be 1,1 with preset b_lstm, not {levels_text(levels)}")
         object.__setattr__(self, "levels", levels)
         try:
             split_fold(self.split)
@@ -200,9 +201,14 @@ class TrainConfig:
         return phases if self.preset != "fp" else tuple(("float",) * len(phase) for phase in phases)
 
     @property
+    def fewest_levels(self):
+        """Of an operand."""
+        return OperandLevels.of(self.levels).fewest
+
+    @property
     def peaks(self):
         """Highest learning rate of each phase."""
-        return (self.lr, self.lr / 2, self.lr / 4) if 1 in self.levels else (self.lr, self.lr / 8, self.lr / 8)
+        return (self.lr, self.lr / 2, self.lr / 4) if self.fewest_levels == 1 else (self.lr, self.lr / 8, self.lr / 8)
 
     def to_json(self):
         return json.dumps(asdict(self), sort_keys=True)

@@ -11,7 +11,7 @@ from .peepholes import PEEPHOLES, peephole_recurrence
 from .recurrence import recurrence
 from .stages import Staged
 from .staircases import ROUNDING, gate_staircase, output_staircase
-from .systems import FULL, system_of
+from .systems import FULL, OperandLevels, system_of
 
 __all__ = ["QuantLstm"]
 
@@ -30,8 +30,9 @@ class QuantLstm(Staged, nn.Module):
     Parameters
     ----------
     input_size, hidden_size : int
-    activation_levels, weight_levels : int or "fp"
-        (A, W) of the papers; "fp" stands for plain numbers, whose gates `gate_kinds` must make "fixed" or ternary.
+    activation_levels, weight_levels : int or "fp", or tuple of int
+        (A, W) of the papers, or those of operands (`systems.OperandLevels.of`); "fp" stands for plain numbers, whose gates
+        `gate_kinds` must make "fixed" or ternary.
     preset : str
         Which of `systems.SYSTEMS` decides how operands are scaled. The kinds of the gates are a choice of their own.
     gate_kinds : sequence of 4 str
@@ -62,6 +63,8 @@ class QuantLstm(Staged, nn.Module):
 
     Attributes
     ----------
+    levels : OperandLevels
+        Numbers all of them.
     stage : str of STAGES
         What `forward` quantizes; `start` goes on to the next.
     x_shift : parameter [input_size]
@@ -75,10 +78,10 @@ class QuantLstm(Staged, nn.Module):
                  gumbel=(False,) * 4, residual=False, takes_codes=False, peepholes="none", input_copies=1):  # fmt: skip
         super().__init__()
         system = system_of(preset, (activation_levels, weight_levels))
-        activation_levels, weight_levels = (PLAIN_BITS if k == FULL else k for k in (activation_levels, weight_levels))
+        levels = OperandLevels.of((activation_levels, weight_levels))
+        self.levels = levels = OperandLevels(**{k: PLAIN_BITS if n == FULL else n for k, n in vars(levels).items()})
         self.lstm = nn.LSTM(input_size, hidden_size)
         self.input_copies = input_copies
-        self.levels = (activation_levels, weight_levels)
         self.gate_kinds, self.gate_slope, self.gates_first = tuple(gate_kinds), gate_slope, gates_first
         self.rounding = tuple(rounding)
         self.rounds_late, self.gumbel, self.residual, self.takes_codes = rounds_late, tuple(gumbel), residual, takes_codes
@@ -97,14 +100,14 @@ class QuantLstm(Staged, nn.Module):
             self.v_weight = nn.Parameter(torch.zeros(4, *shape))
             with torch.no_grad():  # none on the gates, 1 inside tanh: the plain cell
                 self.v_weight[2] = torch.ones(shape) if peepholes == "diagonal" else torch.eye(hidden_size)
-            self.v_scales = Scales(4, weight_levels, bits=BETA_BITS)
+            self.v_scales = Scales(4, levels.weights, bits=BETA_BITS)
         self.x_shift = nn.Parameter(torch.zeros(input_size))
-        self.x_scales = scales_of(system.x, 1, activation_levels, bits=ALPHA_BITS)
-        self.h_scales = scales_of(system.h, 1, activation_levels, bits=ALPHA_BITS, most_fraction=12)
-        self.gate_scales = Scales(4, activation_levels, bits=15, limit=(0.5, 0.5, float("inf"), 0.5))
-        self.wx_scales = scales_of(system.wx, 4, weight_levels, bits=BETA_BITS)
-        self.wh_scales = scales_of(system.wh, 4, weight_levels, bits=BETA_BITS)
-        self.bias_scales = scales_of(system.bias, 4, weight_levels, bits=BETA_BITS)
+        self.x_scales = scales_of(system.x, 1, levels.x, bits=ALPHA_BITS)
+        self.h_scales = scales_of(system.h, 1, levels.h, bits=ALPHA_BITS, most_fraction=12)
+        self.gate_scales = Scales(4, levels.gates, bits=15, limit=(0.5, 0.5, float("inf"), 0.5))
+        self.wx_scales = scales_of(system.wx, 4, levels.weights, bits=BETA_BITS)
+        self.wh_scales = scales_of(system.wh, 4, levels.weights, bits=BETA_BITS)
+        self.bias_scales = scales_of(system.bias, 4, levels.bias, bits=BETA_BITS)
 
     # Forward --------------------------------------------------------------------------------------------------------
 
@@ -124,7 +127,7 @@ class QuantLstm(Staged, nn.Module):
             if self.quantizes("weights"):
                 rows = tensor.reshape(4, self.lstm.hidden_size, -1)
                 if self.residual:
-                    scales.set(residual_scales(rows.detach(), self.levels[1]))
+                    scales.set(residual_scales(rows.detach(), scales.levels))
                 bound = scales.bound().view(4, 1, 1) * 0.999
                 self.clipped[name] = float((rows.detach().abs() >= bound).float().mean())
                 tensor = binarized(rows, scales.rounded()).reshape(tensor.shape)

@@ -240,7 +240,7 @@ def _optimizer(network, config):
         [
             {"params": weights, "weight_decay": config.weight_decay, "share": 1.0},
             {"params": others, "weight_decay": 0.0, "share": 1.0},
-            {"params": scales, "weight_decay": 0.0, "share": SINGLE_SCALE_RATE if 1 in config.levels else SCALE_RATE},
+            {"params": scales, "weight_decay": 0.0, "share": SINGLE_SCALE_RATE if config.fewest_levels == 1 else SCALE_RATE},
         ],
         lr=config.lr,
     )

@@ -26,7 +26,7 @@ class Staged:
     @property
     def quantizes_x(self):
         """With a single level x goes first, together with the weights: its thresholds learn while the gates are smooth."""
-        return self.quantizes("weights" if self.levels[0] == 1 else "activations")
+        return self.quantizes("weights" if self.levels.x == 1 else "activations")
 
     def following(self):
         """The stage after this one."""
@@ -48,7 +48,7 @@ class Staged:
     def _fit_x(self, x):
         if self.takes_codes:
             return
-        if self.levels[0] == 1:
+        if self.levels.x == 1:
             channels = len(self.x_shift) // self.input_copies
             if self.input_copies == 1:
                 start = torch.tensor(THRESHOLDS).repeat(-(-channels // len(THRESHOLDS)))[:channels]
@@ -63,7 +63,7 @@ class Staged:
     def _fit_gates(self, x):
         """Scales of h and g from data. i, f and o start evenly spaced from 0 to 1, so that the top code is exactly 1; a
         single level, which would leave only 0 and 1, from data too."""
-        levels, units = self.levels[0], self.lstm.hidden_size
+        levels, units = self.levels.gates, self.lstm.hidden_size
         with torch.no_grad():
             wx, wh, bias, *v = self.weights()
             z = torch.nn.functional.linear(self._levels_of_x(x) if self.quantizes_x else x, wx, bias)
