@@ -10,19 +10,19 @@ from mubinn.model.train.config import TrainConfig, default_epochs
 from mubinn.model.train.loop import train
 
 from .errors import UserError
-from .quantizing import FloatNetworkFile, imported
+from .quantizing import FloatNetworkFile, calibration, imported, searched
 
 __all__ = ["finetune"]
 
 
-def finetune(source, data, out, *, levels=(4, 4), pool=None, like=None, epochs=None, seed=0, command="",
+def finetune(source, data, out, *, levels=(4, 4), search=None, pool=None, like=None, epochs=None, seed=0, command="",
              progress=lambda event: None):  # fmt: skip
     """Import a float model of one layer and one direction and train it on `data` as `mubinn train --start` does, from its
     weights. Returns what `mubinn quantize --finetune --json` prints.
 
     Parameters
     ----------
-    source, pool, like : as of `quantize`
+    source, search, pool, like : as of `quantize`
     data : path or shipped name
         Training data, see `mubinn train`.
     levels : (A, W), each 1 to 5
@@ -34,7 +34,10 @@ def finetune(source, data, out, *, levels=(4, 4), pool=None, like=None, epochs=N
     floats, error = imported(source, pool=pool, like=like)
     if isinstance(floats, FloatNetworkFile):
         raise UserError(f"{source}: --finetune takes one layer in one direction with a head over the window")
-    weights = floats.float_weights
+    weights, found = floats.float_weights, {}
+    if search:
+        best, found = searched(floats, calibration(floats, data), levels, factor=search)
+        levels = ((best.x, best.h, best.gates), (best.weights, best.bias))
     counts = default_epochs("mubinn2", levels)[1:] if epochs is None else epochs
     stages = ("weight_epochs", "activation_epochs", "cell_epochs")
     config = TrainConfig(
@@ -60,4 +63,4 @@ def finetune(source, data, out, *, levels=(4, 4), pool=None, like=None, epochs=N
         "validation": result.validation,
         "test": result.test,
         "seconds": result.seconds,
-    }
+    } | found

@@ -46,13 +46,12 @@ def run(args):
     if args.max_steps is not None and not 1 <= args.max_steps <= 1 << 20:
         raise UserError(f"--max-steps must be 1 to {1 << 20}, not {args.max_steps}")
     levels = numbers(args, "levels", 2)
-    if args.finetune:
-        for name in ("max_steps", "search"):
-            if getattr(args, name):
-                raise UserError(f"--{name.replace('_', '-')} must be left out with --finetune")
-        return _finetuned(args, levels, None if args.epochs is None else numbers(args, "epochs", 3))
     if args.search is not None and not 1 <= args.search <= 8:
         raise UserError(f"--search must be 1 to 8, not {args.search:g}")
+    if args.finetune:
+        if args.max_steps:
+            raise UserError("--max-steps must be left out with --finetune")
+        return _finetuned(args, levels, None if args.epochs is None else numbers(args, "epochs", 3))
     if args.epochs is not None:
         raise UserError("--epochs must be with --finetune")
     with Console(stderr=True).status("quantize") as status:
@@ -68,17 +67,21 @@ def run(args):
             progress=lambda done: status.update(f"search: {done} tried"),
         )
     checked = "" if made["import_error"] is None else f"; import differs from the source by {made['import_error']:.1e} at most"
-    levels = args.levels
-    if args.search:
-        levels = ", ".join(f"{name} {count}" for name, count in made["levels"].items())
-    print(f"{args.out}: {made['parameters']} parameters, levels {levels}, {made['calibrated']} windows seen{checked}")
-    if args.search:
-        print(f"error of the scores {made['score_error']:.3f} of their deviation, {made['uniform_score_error']:.3f} with "
-              f"{args.levels}; {made['bit_operations']} of {made['most_bit_operations']} bit operations a step")  # fmt: skip
+    print(f"{args.out}: {made['parameters']} parameters, {_levels(args, made)}, {made['calibrated']} windows seen{checked}")
     agreement = made["agreement"]
     if agreement is not None:
         print(f"on these windows {100 * agreement:.1f} % of the classes are the float model's")
     return made
+
+
+def _levels(args, made):
+    """What the levels are, and what a search says of them."""
+    if not args.search:
+        return f"levels {args.levels}"
+    found = ", ".join(f"{name} {count}" for name, count in made["levels"].items())
+    errors = f"{made['score_error']:.3f} of their deviation, {made['uniform_score_error']:.3f} with {args.levels}"
+    operations = f"{made['bit_operations']} of {made['most_bit_operations']} bit operations a step"
+    return f"levels {found} (error of the scores {errors}; {operations})"
 
 
 def _finetuned(args, levels, epochs):
@@ -91,9 +94,9 @@ def _finetuned(args, levels, epochs):
 
     with training_bar(validation) as show:
         command = command_line(["mubinn", "quantize", *sys.argv[2:]])
-        made = finetune(args.source, args.calibrate, args.out, levels=levels, pool=args.pool, like=args.like, epochs=epochs,
-                        seed=args.seed, command=command, progress=show)  # fmt: skip
-    print(f"{args.out}: levels {args.levels}, epoch {made['epoch'] + 1} kept, {made['seconds']:.0f} s")
+        made = finetune(args.source, args.calibrate, args.out, levels=levels, search=args.search, pool=args.pool,
+                        like=args.like, epochs=epochs, seed=args.seed, command=command, progress=show)  # fmt: skip
+    print(f"{args.out}: {_levels(args, made)}, epoch {made['epoch'] + 1} kept, {made['seconds']:.0f} s")
     for name in ("validation", "test"):
         if made[name]:
             print(f"{name:<11} {made[name]['windows']:5} windows  accuracy {made[name]['accuracy']:.4f}")

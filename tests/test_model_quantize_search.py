@@ -6,7 +6,7 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 from mubinn.build import cli
-from mubinn.model.artifact import load_model
+from mubinn.model.artifact import ModelFile, load_model, save_model
 from mubinn.model.quantize.post import post_training
 from mubinn.model.quantize.search import Levels, bit_operations, score_error, search_levels
 from test_model_quantize import INPUTS, weights
@@ -73,7 +73,21 @@ def test_the_verb_searches(tmp_path, capsys):
     assert said["score_error"] < said["uniform_score_error"] and said["bit_operations"] <= said["most_bit_operations"]
     found = [said["levels"][name] for name in ("x", "h", "gates", "weights", "bias")]
     assert found == [spec.input_levels, spec.hidden_levels, spec.gate_levels, spec.weight_levels, spec.bias_levels]
-    for more, message in ((["--search", "1.2", "--finetune"], "--search must be left out with --finetune"),
-                          (["--search", "0.5"], "--search must be 1 to 8, not 0.5")):  # fmt: skip
-        assert cli.main([*command, *more]) == 1
-        assert message in capsys.readouterr().err
+    assert cli.main([*command, "--search", "0.5"]) == 1
+    assert "--search must be 1 to 8, not 0.5" in capsys.readouterr().err
+
+
+def test_levels_that_were_found_are_trained(tmp_path, capsys):
+    pytest.importorskip("torch")
+    rng, y = np.random.default_rng(1), np.arange(60) % 2
+    x = (rng.standard_normal((60, 9, INPUTS)) * (1 + 3 * y[:, None, None])).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    source = tmp_path / "fp.safetensors"
+    save_model(source, ModelFile(preset="fp", float_weights=weights(seed=2)))
+    command = ["quantize", str(source), "--calibrate", str(tmp_path / "data.npz"), "--levels", "2,2", "--search", "1.3"]
+    assert cli.main([*command, "--finetune", "--epochs", "1,1,1", "-o", str(tmp_path / "out"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    spec = load_model(tmp_path / "out").spec
+    found = [said["levels"][name] for name in ("x", "h", "gates", "weights", "bias")]
+    assert found == [spec.input_levels, spec.hidden_levels, spec.gate_levels, spec.weight_levels, spec.bias_levels]
+    assert len(set(found)) > 1 and said["validation"]["windows"] == 8
