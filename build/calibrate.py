@@ -9,7 +9,7 @@ import numpy as np
 from mubinn.model.folding import Schedule
 from scipy.optimize import lsq_linear
 
-from .area import Area, Widths
+from .area import Area
 from .census import census
 from .errors import ToolError
 from .folding_cases import folding_case
@@ -18,6 +18,7 @@ from .paths import write_text
 from .synth import _mapped
 from .targets import TARGETS
 from .tools import run_tool, tool_version
+from .widths import Widths
 
 __all__ = ["calibrate", "counted_case", "fitted"]
 

@@ -10,8 +10,9 @@ from mubinn.hw.popcount import XnorDot
 from mubinn.model.folding import Schedule
 from mubinn.model.timeline import Timeline
 
-from .area import Area, Widths
+from .area import Area
 from .errors import UserError
+from .widths import Widths
 
 __all__ = ["AREA", "Estimate", "Estimator", "coefficients"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from model_cases import random_parameters
 from mubinn.build import calibrate, folding_rows
-from mubinn.build.area import Area, Widths
+from mubinn.build.area import Area
 from mubinn.build.choose import AHEAD, MARGIN, NEARLY, candidates, fastest, smallest
 from mubinn.build.cli import main
 from mubinn.build.errors import UserError
@@ -17,6 +17,7 @@ from mubinn.build.folding_cases import folding_case
 from mubinn.build.generate import default_folding
 from mubinn.build.memories import Mapped, mapped_memory
 from mubinn.build.targets import TARGETS
+from mubinn.build.widths import Widths
 from mubinn.hw import Lstm
 from mubinn.model.artifact import load_model
 from mubinn.model.folding import Folding, Schedule

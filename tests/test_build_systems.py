@@ -4,9 +4,10 @@ import json
 
 import pytest
 from mubinn.build import cli, fabric
-from mubinn.build.area import Area, Widths
+from mubinn.build.area import Area
 from mubinn.build.systems import SYSTEMS, system_case
 from mubinn.build.tools import run_tool
+from mubinn.build.widths import Widths
 from mubinn.hw import Lstm
 from mubinn.hw.cells import Fabric
 from mubinn.model.folding import SCALINGS, Folding, Schedule
