@@ -62,11 +62,11 @@ def compare(out, splits, seeds, methods, *, apart=False):
         Whether only windows count that lie side by side from the start of their recording.
     """
     kind = splits[0].partition(":")[0]
-    full, full_auc = _per_subject(out, splits, seeds, "fp", apart)
+    full, *full_more = _per_subject(out, splits, seeds, "fp", apart)
     found, rows = {}, []
     for method in methods:
-        own, auc = found[method] = _per_subject(out, splits, seeds, method.name, apart)
-        row = {"levels": method.text, "preset": method.preset} | _figures(own, auc) | _difference(own - full)
+        own, *more = found[method] = _per_subject(out, splits, seeds, method.name, apart)
+        row = {"levels": method.text, "preset": method.preset} | _figures(own, *more) | _difference(own - full)
         limit, end = LIMITS[kind].get(method.text, (None, None)) if apart or kind == "time" else (None, None)
         if limit is not None:
             held = row["difference"] >= limit and (end is None or row["difference_interval"][0] > end)
@@ -83,7 +83,7 @@ def compare(out, splits, seeds, methods, *, apart=False):
         "subjects": len(full),
         "apart": apart,
         "draws": DRAWS,
-        "fp": _figures(full, full_auc),
+        "fp": _figures(full, *full_more),
         "rows": rows,
         "pairs": pairs,
         "ok": all(row.get("ok", True) for row in rows),
@@ -99,22 +99,23 @@ def _pairs(methods):
 
 
 def _load(out, split, seed, name, apart):
-    """The test windows' outcome of one training: (subjects, right or wrong as 0 and 1, AUC of all windows)."""
+    """One training's outcome: (subjects of the test windows, right or wrong as 0 and 1, AUC of all of them, accuracy on the
+    validation part)."""
     found = json.loads((Path(out) / split.replace(":", "-") / f"seed-{seed}" / f"{name}.json").read_text())
     right = (np.array(found["test_label"]) == np.array(found["test_y"])).astype(float)
     keep = np.array(found["test_start"]) % found["steps"] == 0 if apart else np.ones(len(right), bool)
-    return np.array(found["test_subject"])[keep], right[keep], found["test"]["auc"]
+    return np.array(found["test_subject"])[keep], right[keep], found["test"]["auc"], found["validation"]["accuracy"]
 
 
 def _per_subject(out, splits, seeds, name, apart):
-    """(accuracy [subjects, seeds], mean AUC): over all splits of each seed."""
-    columns, aucs = [], []
+    """(accuracy [subjects, seeds], mean AUC, mean accuracy on the validation parts): over all splits of each seed."""
+    columns, more = [], []
     for seed in seeds:
         loaded = [_load(out, split, seed, name, apart) for split in splits]
         subject, right = (np.concatenate([part[k] for part in loaded]) for k in (0, 1))
         columns.append([right[subject == s].mean() for s in np.unique(subject)])
-        aucs += [part[2] for part in loaded]
-    return np.array(columns).T, float(np.mean(aucs))
+        more += [part[2:] for part in loaded]
+    return np.array(columns).T, *np.mean(more, axis=0).tolist()
 
 
 def interval(differences, *, draws=DRAWS, seed=1):
@@ -128,13 +129,14 @@ def interval(differences, *, draws=DRAWS, seed=1):
     return [float(v) for v in np.percentile(means, (2.5, 97.5))]
 
 
-def _figures(own, auc):
-    """Accuracy [subjects, seeds] in points."""
+def _figures(own, auc, validation):
+    """Accuracies, [subjects, seeds] and on the validation parts, in points."""
     return {
         "accuracy": float(100 * own.mean()),
         "accuracy_interval": [100 * v for v in interval(own)],
         "accuracy_by_seed": (100 * own.mean(0)).tolist(),
         "auc": auc,
+        "validation_accuracy": 100 * validation,
     }
 
 
@@ -157,10 +159,11 @@ def text(result):
     lines = [
         f"{result['split']} split, seeds {', '.join(map(str, result['seeds']))}, {result['subjects']} subjects; {which}points, "
         f"95 % intervals by bootstrap over subjects, then seeds ({result['draws']} draws)",
-        f"{'levels':14} {'accuracy':>9}  {'interval':16}  {'AUC':>6}  {'minus fp':>8}  {'interval':16}  limit",
+        f"{'levels':14} {'accuracy':>9}  {'interval':16}  {'AUC':>6}  {'valid.':>6}  {'minus fp':>8}  {'interval':16}  limit",
     ]
     for row in ({"levels": "fp"} | result["fp"], *result["rows"]):
         line = f"{row['levels']:14} {row['accuracy']:9.2f}  {span(row['accuracy_interval'])}  {row['auc']:6.3f}"
+        line += f"  {row['validation_accuracy']:6.2f}"
         if "difference" in row:
             line += f"  {row['difference']:8.2f}  {span(row['difference_interval'])}"
         if "limit" in row:

@@ -26,8 +26,9 @@ def add_arguments(parser):
     parser.add_argument("--data", required=True, metavar="FOLDER", help="EEGMAT folder")
     parser.add_argument("--split", choices=KINDS, default="time", help="default: time")
     parser.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="default: 0,1,2")
-    parser.add_argument("--levels", nargs="+", default=["1,1", "2,2", "3,3"], metavar="[PRESET:]A,W",
-                        help="a preset of mubinn train, mubinn2 if none, and its levels; default: 1,1 2,2 3,3")  # fmt: skip
+    parser.add_argument("--levels", nargs="*", default=["1,1", "2,2", "3,3"], metavar="[PRESET:]A,W",
+                        help="a preset of mubinn train, mubinn2 if none, and its levels, or nothing for full precision "
+                        "alone; default: 1,1 2,2 3,3")  # fmt: skip
     parser.add_argument("--folds", type=int, help="how many of the 5 blocks or 6 subject folds; default: all")
     parser.add_argument("--apart", action="store_true", help="count only windows that don't overlap")
     parser.add_argument("--train", default="", metavar="OPTIONS", help="more options of mubinn train, for every training, with "

@@ -26,7 +26,7 @@ def write(out, split, seed, name, right):
     folder = out / split.replace(":", "-") / f"seed-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     found = {"test_label": label, "test_y": [1] * len(label), "test_subject": subject, "test": {"auc": 0.75}}
-    found |= {"test_start": start, "steps": STEPS}
+    found |= {"test_start": start, "steps": STEPS, "validation": {"accuracy": 0.5}}
     (folder / f"{name}.json").write_text(json.dumps(found))
 
 
@@ -51,6 +51,13 @@ def test_differences_are_paired_and_judged(results):
     assert not two["ok"] and not found["ok"]
     assert found["fp"]["accuracy"] == pytest.approx(80) and found["subjects"] == SUBJECTS
     assert "MISSED" in text(found)
+
+
+def test_full_precision_alone_can_be_asked_for(results, capsys):
+    found = compare(results, ["time"], [0, 1], [])
+    assert found["fp"]["validation_accuracy"] == 50 and found["ok"] and not found["rows"] and "  50.00" in text(found)
+    assert main(["bench", "accuracy", "--data", "nowhere", "--seeds", "0", "--levels", "--out", str(results)]) == 0
+    assert "fp " in capsys.readouterr().out
 
 
 def test_windows_apart_are_every_second_and_have_limits_of_their_own(tmp_path):
