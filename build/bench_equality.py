@@ -4,7 +4,8 @@ HELP = """\
 Seeded random cores (shape, levels, formats, parameters, folding) on random cases (samples, stalls, resets, broken
 windows): every record of the golden trace and every result is compared with the circuit, in Amaranth's simulator or, where
 that is faster and for every fourth seed, as Verilog in Verilator or Icarus; --icarus of them in Icarus too. Seeds 1 to 27
-begin with the corners. Besides, for every fourth seed a random network of such cores: stacked, bidirectional, with heads.
+begin with the corners. Besides, for every fourth seed a random network of such cores: stacked, bidirectional, with heads;
+and for every eighth three models one after another into one core.
 
 With --data all test windows of the time split go through the Verilog of the models in Verilator as well.
 
@@ -28,6 +29,8 @@ def add_arguments(parser):
     parser.add_argument("--target", metavar="CHIP", help="with --data: cores of its family's cells; default: plain Verilog")
     parser.add_argument("--jobs", type=int, default=2, help="simulations at a time; default 2")
     parser.add_argument("--resume", action="store_true", help="keep what an earlier run of the same version found")
+    parser.add_argument("--record", metavar="FILE", help="runs without a mismatch in this file are not repeated if nothing in "
+                        "model/, hw/ and sim/ has changed; new ones are added at the end")  # fmt: skip
     parser.add_argument("--out", default="out/equality", metavar="DIR", help="for results; default out/equality")
 
 
@@ -66,6 +69,7 @@ def run(args):
             work,
             kept=out / ("finished.jsonl" if args.only is None else f"only-{args.only}.jsonl"),
             cache=cache,
+            record=args.record,
             jobs=args.jobs,
             resume=args.resume,
             progress=lambda done: bar.update(task, completed=done),

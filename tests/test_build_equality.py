@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+from concurrent.futures import Future
 
 import pytest
-from mubinn.build import equality
+from mubinn.build import equality, equality_record
 from mubinn.build.cli import main
+from mubinn.build.errors import UserError
 from mubinn.sim.case import TRACE
 from mubinn.sim.equality import Verdict, chosen_simulator
 from mubinn.sim.random_case import random_case
@@ -103,3 +105,60 @@ def test_a_crash_is_a_verdict(monkeypatch, tmp_path):
     monkeypatch.setattr(equality, "run_seed", crash)
     found = equality.run_one(5, "amaranth", tmp_path)
     assert not found.ok and found.differences == ("RuntimeError: no",) and found.mismatches == 1
+
+
+def test_axi_counts_where_it_ran(bench):
+    on_axi = verdict(1, "axi", features=("axi", "dense"))
+    _, found = bench([on_axi, verdict(2, features=("axi", "dense"))], "--specs", "2")
+    assert found["coverage"]["axi"] == 1 and found["coverage"]["dense"] == 2
+
+
+def test_only_networks_of_narrow_sums_are_drawn_for_icarus():
+    work = equality.tasks(range(1, 321))
+    in_verilog = [seed for seed, simulator in work if simulator == "network-verilog"]
+    others = [seed for seed, simulator in work if simulator == "network"]
+    assert sorted(in_verilog + others) == list(range(1, 81)) and len(in_verilog) > 8
+    widest = {seed: equality._widest_sum(equality.random_network(seed)) for seed in in_verilog + others}
+    assert all(seed % 3 == 0 and widest[seed] <= equality.WIDEST_IN_ICARUS for seed in in_verilog)
+    assert all(seed % 3 or widest[seed] > equality.WIDEST_IN_ICARUS for seed in others)
+
+
+def test_a_record_takes_the_place_of_runs(tmp_path, monkeypatch):
+    """Of two runs one is clean: the other one, and one that is not in the record, are made again."""
+    path, ran = tmp_path / "record.jsonl", []
+    clean = {(seed, name): verdict(seed, name) for seed, name in ((1, "amaranth"), (2, "network"), (3, "reload"))}
+    equality_record.save(path, "v1", clean | {(4, "amaranth"): verdict(4, mismatches=1)})
+    work = [*clean, (4, "amaranth"), (5, "amaranth")]
+    found = equality_record.load(path, "v1", work)
+    assert set(found) == set(clean) and all(one.ok and one.records == 50 for one in found.values())
+    assert found[1, "amaranth"].features == random_case(1).features and "reload" in found[3, "reload"].features
+    assert found[2, "network"].what.startswith("network of")
+    assert equality_record.load(path, "v2", work) == {} == equality_record.load(tmp_path / "none", "v1", work)
+
+    class Pool:  # in this process
+        def __init__(self, *_, **__):
+            pass
+
+        def submit(self, function, seed, simulator, cache):
+            ran.append((seed, simulator))
+            future = Future()
+            future.set_result(verdict(seed, simulator))
+            return future
+
+        def shutdown(self, **_):
+            pass
+
+    monkeypatch.setattr(equality, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(equality, "_version", lambda: "v1")
+    settings = {"kept": tmp_path / "kept.jsonl", "cache": tmp_path, "record": path}
+    assert len(equality.run_jobs(work, **settings)) == 5 and ran == [(4, "amaranth"), (5, "amaranth")]
+    equality.run_jobs(work, **settings)
+    assert len(ran) == 2
+
+
+@pytest.mark.parametrize("text", ["{", '{"no": 1}', '{"version": "v1"}\n[1]', "[]"])
+def test_another_file_is_no_record(tmp_path, text):
+    path = tmp_path / "record.jsonl"
+    path.write_text(text + "\n")
+    with pytest.raises(UserError, match="must be an earlier --record of mubinn bench equality"):
+        equality_record.load(path, "v1", [(1, "amaranth")])

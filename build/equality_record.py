@@ -1,0 +1,59 @@
+"""Runs without a mismatch in a file for git: a long run goes on from there on another machine, as long as nothing has changed
+that decides a verdict."""
+
+import json
+import os
+from pathlib import Path
+
+from mubinn.sim.equality import NETWORKS, RELOAD, Verdict
+from mubinn.sim.random_case import random_case
+from mubinn.sim.random_network import random_network
+from mubinn.sim.random_reload import random_reload
+
+from .errors import UserError
+
+__all__ = ["load", "save"]
+
+
+def load(path, version, work):
+    """{(seed, simulator): Verdict} of the runs in `work` that are in a file of this version; none of a file that is not there.
+
+    A line is [seed, simulator, steps, records, cycles]; what a case covers is drawn again from its seed. UserError for a file
+    that is something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return {}
+    try:
+        head, *lines = map(json.loads, path.read_text().splitlines())
+        lines = {(seed, simulator): counts for seed, simulator, *counts in lines if len(counts) == 3}
+        same = head["version"] == version
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: must be an earlier --record of mubinn bench equality") from None
+    return {item: _verdict(*item, *lines[item]) for item in work if item in lines} if same else {}
+
+
+def save(path, version, found):
+    """Write the clean ones of {(seed, simulator): Verdict}, in order."""
+    path = Path(path)
+    lines = [json.dumps({"version": version})]
+    for _, verdict in sorted(found.items()):
+        if verdict.ok:
+            lines.append(json.dumps([verdict.seed, verdict.simulator, verdict.steps, verdict.records, verdict.cycles]))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text("\n".join(lines) + "\n")
+    os.replace(temporary, path)
+
+
+def _verdict(seed, simulator, steps, records, cycles):
+    if simulator in NETWORKS:
+        features = random_network(seed).features
+        what = features[0]
+    elif simulator == RELOAD:
+        features = random_reload(seed).features
+        what = features[1]
+    else:
+        case = random_case(seed)
+        what, features = case.what, case.features
+    return Verdict(seed=seed, simulator=simulator, what=what, steps=steps, records=records, cycles=cycles, mismatches=0,
+                   features=tuple(features), differences=(), seconds=0.0)  # fmt: skip
