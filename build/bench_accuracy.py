@@ -67,7 +67,6 @@ def run(args):
     from .accuracy_files import picture, ship
     from .errors import UserError
     from .paths import write_text
-    from .records import Record
     from .trainings import run_all
 
     try:
@@ -86,8 +85,7 @@ def run(args):
                             f"not {level!r}")  # fmt: skip
     methods = [Method(level) for level in args.levels]
     jobs = plan(args.data, splits, seeds, methods, args.out, more=shlex.split(args.train))
-    record = None if args.record is None else Record(args.record)
-    run_all(jobs, args.jobs, record=record, out=Path(args.out))
+    run_all(jobs, args.jobs, record=args.record, out=args.out)
     result = compare(args.out, splits, seeds, methods, apart=args.apart)
     write_text(Path(args.out) / f"{args.split}.json", json.dumps(result, indent=1) + "\n")
     print(text(result))

@@ -1,6 +1,5 @@
 """Many random cases in parallel processes, kept as they end, and whole test sets through the Verilog of models."""
 
-import hashlib
 import json
 import multiprocessing
 import signal
@@ -143,7 +142,7 @@ def run_jobs(work, *, kept, cache, record=None, jobs=2, resume=False, progress=l
     """Verdicts of the runs, in their order. Each is kept in the file `kept` as soon as it is there, and in `record`, see
     `equality_record`, when all are, or an interruption comes."""
     kept = Path(kept)
-    version = _version()
+    version = equality_record.version()
     found = {} if record is None else equality_record.load(record, version, work)
     if resume and kept.is_file():
         for line in kept.read_text().splitlines():
@@ -178,16 +177,6 @@ def run_jobs(work, *, kept, cache, record=None, jobs=2, resume=False, progress=l
         if record is not None:
             equality_record.save(record, version, found)
     return [found[item] for item in work]
-
-
-def _version():
-    """Hash of everything that decides a verdict."""
-    digest = hashlib.sha256()
-    areas = Path(__file__).parent.parent
-    for path in sorted(path for area in ("model", "hw", "sim") for path in (areas / area).glob("*")):
-        if path.suffix in (".py", ".v"):
-            digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def models_on_data(models, data, *, family, cache, jobs, bar):

@@ -1,8 +1,8 @@
 """Runs without a mismatch in a file for git: a long run goes on from there on another machine, as long as nothing has changed
 that decides a verdict."""
 
+import hashlib
 import json
-import os
 from pathlib import Path
 
 from mubinn.sim.equality import NETWORKS, RELOAD, Verdict
@@ -11,8 +11,19 @@ from mubinn.sim.random_network import random_network
 from mubinn.sim.random_reload import random_reload
 
 from .errors import UserError
+from .paths import write_text
 
-__all__ = ["load", "save"]
+__all__ = ["load", "save", "version"]
+
+
+def version():
+    """Hash of everything that decides a verdict."""
+    digest = hashlib.sha256()
+    areas = Path(__file__).parent.parent
+    for path in sorted(path for area in ("model", "hw", "sim") for path in (areas / area).glob("*")):
+        if path.suffix in (".py", ".v"):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def load(path, version, work):
@@ -22,6 +33,8 @@ def load(path, version, work):
     that is something else.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: can't be written: its folder does not exist")
     if not path.is_file():
         return {}
     try:
@@ -35,14 +48,11 @@ def load(path, version, work):
 
 def save(path, version, found):
     """Write the clean ones of {(seed, simulator): Verdict}, in order."""
-    path = Path(path)
     lines = [json.dumps({"version": version})]
     for _, verdict in sorted(found.items()):
         if verdict.ok:
             lines.append(json.dumps([verdict.seed, verdict.simulator, verdict.steps, verdict.records, verdict.cycles]))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text("\n".join(lines) + "\n")
-    os.replace(temporary, path)
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _verdict(seed, simulator, steps, records, cycles):

@@ -9,8 +9,9 @@ from mubinn.model.data import Windows
 from mubinn.model.evaluate import evaluate, load_for
 from mubinn.model.lstm import Model
 from mubinn.model.network_file import NetworkFile, save_network
+from mubinn.model.quantize.levels import OperandLevels
 from mubinn.model.quantize.post import post_network, post_training
-from mubinn.model.quantize.search import Levels, bit_operations, score_error, search_levels
+from mubinn.model.quantize.search import bit_operations, score_error, search_levels
 from mubinn.model.quantize.source import SourceError, check, read_model
 from mubinn.model.reference import run
 from mubinn.model.reference_network import FloatNetwork, run_network
@@ -81,7 +82,7 @@ def quantize(source, data, out, *, levels=(4, 4), pool=None, like=None, max_step
 def searched(floats, windows, levels, *, factor=1.0, progress=lambda done: None):
     """(Levels for at most `factor` times the bit operations of uniform `levels`, what `quantize` says of them)."""
     weights, x = floats.float_weights, floats.normalise(windows.x)
-    sizes, uniform, wanted = (weights.input_size, weights.hidden_size), Levels.uniform(*levels), run(weights, x)
+    sizes, uniform, wanted = (weights.input_size, weights.hidden_size), OperandLevels.of(levels), run(weights, x)
 
     def error(tried):
         parameters = post_training(weights, x, levels=tried)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import subprocess
 import zlib
 from importlib.metadata import version
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import UserError
+from .paths import write_text
 
 __all__ = ["Record", "packed", "source", "unpacked"]
 
@@ -50,9 +50,7 @@ class Record:
         entries = ({"training": key, "result": packed(one)} for key, one in sorted(self.lines.items()))
         text = "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in entries)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        temporary.write_text(text)
-        os.replace(temporary, self.path)
+        write_text(self.path, text)
 
 
 def packed(value):
@@ -89,13 +87,16 @@ def unpacked(value):
 
 
 def source():
-    """The program that trains: its commit where it runs from a checkout, or else its version."""
-    here = Path(__file__).parent
+    """The program that trains: its commit where it runs from a checkout, "changed" behind it where a program file differs, or
+    else its version."""
+    here = Path(__file__)
+
+    def git(*arguments):
+        return subprocess.run(["git", "-C", here.parent, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        said = subprocess.run(
-            ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return said.stdout.strip()
+        git("ls-files", "--error-unmatch", here.name)  # an installed package may lie in somebody else's checkout
+        commit = git("rev-parse", "--short=10", "HEAD")
+        return f"{commit} changed" if git("status", "--porcelain", "--", ":(top)*.py") else commit
     except (OSError, subprocess.CalledProcessError):
         return version("mubinn")

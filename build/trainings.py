@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ToolError
-from .records import source
+from .paths import write_text
+from .records import Record, source
 
 __all__ = ["Job", "run_all"]
 
@@ -54,10 +55,13 @@ class Job:
         """The result that is there already, or None. Raises ToolError where it is of other options."""
         if not self.result.is_file():
             return None
-        found = json.loads(self.result.read_text())
+        return self.checked(json.loads(self.result.read_text()), f"{self.result}: is", "delete it, or choose another --out")
+
+    def checked(self, found, what, advice):
+        """The result. Raises ToolError where it is of other options: a line that begins with `what` and ends with `advice`."""
         made_with = found.get("options", list(self.options))
         if made_with != list(self.options):
-            raise ToolError(f"{self.result}: is of other options: {shlex.join(made_with)}; delete it, or choose another --out")
+            raise ToolError(f"{what} of other options: {shlex.join(made_with)}; {advice}")
         return found
 
     def run(self):
@@ -77,9 +81,7 @@ class Job:
     def write(self, found):
         """Put the result into its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.result.with_suffix(".tmp")
-        temporary.write_text(json.dumps(found) + "\n")
-        os.replace(temporary, self.result)
+        write_text(self.result, json.dumps(found) + "\n")
 
 
 def run_all(plan, jobs, *, record=None, out=None):
@@ -92,8 +94,8 @@ def run_all(plan, jobs, *, record=None, out=None):
     plan : list of Job
         Each behind the one that it starts from.
     jobs : int
-    record : Record or None
-        Results that are in it count as there, and every new one is added to it, by its path below `out`.
+    record : path or None
+        Of a Record: results that are in it count as there, and every new one is added to it, by its path below `out`.
     out : path
         With `record` only.
 
@@ -105,10 +107,11 @@ def run_all(plan, jobs, *, record=None, out=None):
     def name(job):
         return job.result.relative_to(out).with_suffix("").as_posix()
 
+    record = None if record is None else Record(record)
     for job in plan if record is not None else ():
         there, kept = job.found(), record.result(name(job))
         if there is None and kept is not None:
-            job.write(kept)
+            job.write(job.checked(kept, f"{record.path}: {name(job)} is", "delete its line, or choose another --record"))
         elif there is not None and kept is None:
             record.keep(name(job), there)
     before = {job: job.found() for job in plan}

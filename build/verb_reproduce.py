@@ -117,7 +117,7 @@ def _eeg(args, seeds, out):
         raise UserError(f"--eeg must be given for {args.item}")
     figure, splits = EEG[args.item], split_names(args.split)
     methods = [accuracy.Method(text) for text in figure["methods"]]
-    run_all(plan(args.eeg, splits, seeds, methods, out / "eeg"), args.jobs, record=_record(args), out=out)
+    run_all(plan(args.eeg, splits, seeds, methods, out / "eeg"), args.jobs, record=args.record, out=out)
     found = accuracy.compare(out / "eeg", splits, seeds, methods, apart=args.split != "time")
     print(f"{figure['title']}. The paper: {figure['claim']}.")
     print(accuracy.text(found))
@@ -143,18 +143,12 @@ def _table(args, seeds, out):
     data = {role: getattr(args, role) for role in ROLES if getattr(args, role) is not None}
     if not {row.data for row in table.rows} & set(data):
         raise UserError(f"--ner must be given for {args.item}")
-    run_all(plan(table, data, seeds, out, epochs=args.epochs), args.jobs, record=_record(args), out=out)
+    run_all(plan(table, data, seeds, out, epochs=args.epochs), args.jobs, record=args.record, out=out)
     rows, pairs = measured(table, data, seeds, out), differences(table, data, seeds, out)
     print(table_text(f"{table.title}; seeds {', '.join(map(str, seeds))}, {SENTENCE}", rows, pairs))
     pictures = bars(out / args.item, table.title, [_bar(row) for row in rows], axis="F1 (pos: accuracy)", low=0)
     ok = all(pair.get("ok", True) for pair in pairs)
     return {"title": table.title, "seeds": seeds, "rows": rows, "differences": pairs, "pictures": pictures, "ok": ok}
-
-
-def _record(args):
-    from .records import Record
-
-    return None if args.record is None else Record(args.record)
 
 
 def _bar(row):

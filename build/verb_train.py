@@ -63,9 +63,9 @@ def add_arguments(parser):
 
 def run(args):
     import torch
+    from mubinn.model.quantize.levels import parsed_levels
     from mubinn.model.train.config import TrainConfig, default_copies, default_epochs
     from mubinn.model.train.loop import train
-    from mubinn.model.train.systems import parsed_levels
     from mubinn.model.zoo import data_path
 
     from .errors import UserError

@@ -134,6 +134,8 @@ def test_a_record_takes_the_place_of_runs(tmp_path, monkeypatch):
     assert found[1, "amaranth"].features == random_case(1).features and "reload" in found[3, "reload"].features
     assert found[2, "network"].what.startswith("network of")
     assert equality_record.load(path, "v2", work) == {} == equality_record.load(tmp_path / "none", "v1", work)
+    with pytest.raises(UserError, match="its folder does not exist"):
+        equality_record.load(tmp_path / "none" / "record.jsonl", "v1", work)
 
     class Pool:  # in this process
         def __init__(self, *_, **__):
@@ -149,7 +151,7 @@ def test_a_record_takes_the_place_of_runs(tmp_path, monkeypatch):
             pass
 
     monkeypatch.setattr(equality, "ProcessPoolExecutor", Pool)
-    monkeypatch.setattr(equality, "_version", lambda: "v1")
+    monkeypatch.setattr(equality_record, "version", lambda: "v1")
     settings = {"kept": tmp_path / "kept.jsonl", "cache": tmp_path, "record": path}
     assert len(equality.run_jobs(work, **settings)) == 5 and ran == [(4, "amaranth"), (5, "amaranth")]
     equality.run_jobs(work, **settings)

@@ -1,13 +1,16 @@
 """Trainings in their order, none twice, and the file that keeps their results; the trainings themselves are made up."""
 
 import json
+import subprocess
 import threading
 import time
+from importlib.metadata import version
 from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mubinn.build import records
 from mubinn.build.errors import ToolError, UserError
 from mubinn.build.records import Record, packed, source, unpacked
 from mubinn.build.trainings import Job, run_all
@@ -60,7 +63,7 @@ def test_each_runs_once_behind_its_parent(tmp_path, jobs):
 
 def test_a_record_takes_the_place_of_trainings(tmp_path):
     path = tmp_path / "record.jsonl"
-    run_all(jobs_in(tmp_path / "first"), 2, record=Record(path), out=tmp_path / "first")
+    run_all(jobs_in(tmp_path / "first"), 2, record=path, out=tmp_path / "first")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["training"] for line in lines] == [f"group-{k}/{name}" for k in range(3) for name in ("2-2", "3-3", "fp")]
     assert all(line["result"]["source"] == source() and len(line["result"]["test_label"]["zlib"]) < 100 for line in lines)
@@ -69,21 +72,21 @@ def test_a_record_takes_the_place_of_trainings(tmp_path):
     for job in jobs_in(tmp_path / "first"):
         job.result.unlink()
     before = path.read_bytes()
-    run_all(jobs_in(tmp_path / "first"), 2, record=Record(path), out=tmp_path / "first")
+    run_all(jobs_in(tmp_path / "first"), 2, record=path, out=tmp_path / "first")
     assert not Made.ran and path.read_bytes() == before
     assert all(job.found()["test_label"] == [0, 1] * 50 for job in jobs_in(tmp_path / "first"))
 
 
 def test_a_parent_is_trained_again_where_only_its_model_is_missing(tmp_path, capsys):
     plan, path = jobs_in(tmp_path, groups=2), tmp_path / "record.jsonl"
-    run_all(plan, 2, record=Record(path), out=tmp_path)
+    run_all(plan, 2, record=path, out=tmp_path)
     Made.ran.clear()
     for job in plan:
         job.model.unlink()
     plan[1].result.unlink()
     text = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in text if '"group-0/2-2"' not in line))
-    run_all(plan, 2, record=Record(path), out=tmp_path)
+    run_all(plan, 2, record=path, out=tmp_path)
     assert Made.ran == [("group-0", "fp"), ("group-0", "2-2")]
     assert path.read_text() == "".join(text) and "differ" not in capsys.readouterr().err
     # And one that comes out otherwise is told.
@@ -97,11 +100,45 @@ def test_a_parent_is_trained_again_where_only_its_model_is_missing(tmp_path, cap
 def test_results_of_a_run_that_failed_are_recorded_by_the_next(tmp_path):
     path = tmp_path / "record.jsonl"
     with pytest.raises(ToolError, match="fp: failed"):
-        run_all(jobs_in(tmp_path, fails={1}), 1, record=Record(path), out=tmp_path)
+        run_all(jobs_in(tmp_path, fails={1}), 1, record=path, out=tmp_path)
     assert {group for group, _ in Made.ran} == {"group-0"}
     path.unlink()
-    run_all(jobs_in(tmp_path, groups=1), 1, record=Record(path), out=tmp_path)
+    run_all(jobs_in(tmp_path, groups=1), 1, record=path, out=tmp_path)
     assert len(path.read_text().splitlines()) == 3
+
+
+def test_a_record_of_other_options_is_refused(tmp_path):
+    path = tmp_path / "record.jsonl"
+    run_all(jobs_in(tmp_path, groups=1), 1, record=path, out=tmp_path)
+    path.write_text(path.read_text().replace('fp.model"', 'other.model"'))
+    (tmp_path / "group-0" / "fp.json").unlink()
+    with pytest.raises(ToolError, match=r"record.jsonl: group-0/fp is of other options: .*other.model; delete its line"):
+        run_all(jobs_in(tmp_path, groups=1), 1, record=path, out=tmp_path)
+    assert not (tmp_path / "group-0" / "fp.json").exists()
+
+
+def test_the_source_is_a_commit_of_the_program(tmp_path, monkeypatch):
+    """Files besides the program, a record that grows for instance, change nothing; outside a checkout it is the version."""
+
+    def git(*arguments):
+        command = ["git", "-C", tmp_path, "-c", "user.name=n", "-c", "user.email=e", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    program = tmp_path / "build" / "records.py"
+    program.parent.mkdir()
+    for path in (program, tmp_path / "record.jsonl"):
+        path.write_text("1")
+    monkeypatch.setattr(records, "__file__", str(program))
+    assert source() == version("mubinn")
+    git("init", "-q")
+    assert source() == version("mubinn")  # not one of its files
+    git("add", "-A")
+    git("commit", "-qm", "all")
+    commit = git("rev-parse", "--short=10", "HEAD")
+    (tmp_path / "record.jsonl").write_text("2")
+    assert source() == commit
+    (tmp_path / "other.py").write_text("")
+    assert source() == f"{commit} changed"
 
 
 @given(st.recursive(

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from mubinn.build import cli
 from mubinn.model.artifact import ModelFile, load_model, save_model
+from mubinn.model.quantize.levels import OperandLevels
 from mubinn.model.quantize.post import post_training
-from mubinn.model.quantize.search import Levels, bit_operations, score_error, search_levels
+from mubinn.model.quantize.search import bit_operations, score_error, search_levels
 from test_model_quantize import INPUTS, weights
 
 SIZES = (19, 100)
 
 
 def test_bit_operations_by_hand():
-    levels = Levels(x=2, h=3, gates=2, weights=2, bias=1)
+    levels = OperandLevels(x=2, h=3, gates=2, weights=2, bias=1)
     assert bit_operations(levels, 5, 10) == 40 * 2 * (5 * 2 + 10 * 3) + 40 * 3 * 12 + 40
     for name in ("x", "h", "gates", "weights", "bias"):
         assert bit_operations(replace(levels, **{name: 4}), 5, 10) > bit_operations(levels, 5, 10)
@@ -25,7 +26,7 @@ def test_bit_operations_by_hand():
 @pytest.mark.parametrize("precious", ["x", "h", "gates", "weights", "bias"])
 def test_the_levels_go_where_they_count(uniform, precious):
     """One tensor's levels are worth a hundred times those of the others."""
-    budget, tried = Levels.uniform(*uniform), []
+    budget, tried = OperandLevels.of(uniform), []
 
     def error(levels):
         tried.append(levels)
@@ -39,7 +40,7 @@ def test_the_levels_go_where_they_count(uniform, precious):
 
 
 def test_a_search_that_finds_nothing_keeps_the_budget():
-    budget = Levels.uniform(2, 2)
+    budget = OperandLevels.of((2, 2))
     assert search_levels(SIZES, budget, lambda levels: 0.0 if levels == budget else 1.0) == (budget, 0.0, 0.0)
 
 
@@ -50,16 +51,16 @@ def test_errors_are_in_deviations():
 
 def test_uniform_levels_are_a_and_w():
     of, x = weights(seed=2), np.random.default_rng(1).normal(0, 1, (16, 6, INPUTS))
-    one, other = (post_training(of, x, levels=levels) for levels in ((3, 2), Levels.uniform(3, 2)))
+    one, other = (post_training(of, x, levels=levels) for levels in ((3, 2), OperandLevels.of((3, 2))))
     assert one.spec == other.spec and all(np.array_equal(v, other.tensors()[k]) for k, v in one.tensors().items())
-    spec = post_training(of, x, levels=Levels(x=4, h=2, gates=3, weights=1, bias=5)).spec
+    spec = post_training(of, x, levels=OperandLevels(x=4, h=2, gates=3, weights=1, bias=5)).spec
     assert (spec.input_levels, spec.hidden_levels, spec.gate_levels, spec.weight_levels, spec.bias_levels) == (4, 2, 3, 1, 5)
 
 
 def test_what_is_left_of_the_budget_is_spent():
     """Twice the operations of (2,2) are worth more than a level of one tensor."""
     found, own, plain = search_levels(
-        SIZES, Levels.uniform(2, 2), lambda levels: sum(4.0**-v for v in astuple(levels)), factor=2
+        SIZES, OperandLevels.of((2, 2)), lambda levels: sum(4.0**-v for v in astuple(levels)), factor=2
     )
     assert min(astuple(found)) >= 2 and sum(astuple(found)) >= 14 and own < plain
 

@@ -9,11 +9,12 @@ from mubinn.build.generate import generate  # noqa: E402
 from mubinn.model.artifact import load_model  # noqa: E402
 from mubinn.model.data import load_windows  # noqa: E402
 from mubinn.model.lstm import Model  # noqa: E402
+from mubinn.model.quantize.levels import OperandLevels, levels_text, parsed_levels  # noqa: E402
 from mubinn.model.train.config import TrainConfig, default_copies, default_epochs  # noqa: E402
 from mubinn.model.train.integers import integer_parameters  # noqa: E402
 from mubinn.model.train.loop import train  # noqa: E402
 from mubinn.model.train.network import STAGES, Classifier  # noqa: E402
-from mubinn.model.train.systems import SYSTEMS, OperandLevels, levels_text, parsed_levels, system_of  # noqa: E402
+from mubinn.model.train.systems import SYSTEMS, system_of  # noqa: E402
 from mubinn.sim.simulate import simulate  # noqa: E402
 
 INPUTS, HIDDEN, STEPS, BATCH = 5, 12, 30, 16

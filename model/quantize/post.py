@@ -8,7 +8,7 @@ from ..network import Layer, Network, StepHead
 from ..parameters import Parameters
 from ..scales import fit_scales, integer_scales
 from ..spec import LstmSpec
-from .search import Levels
+from .levels import OperandLevels
 
 __all__ = ["post_network", "post_training"]
 
@@ -29,7 +29,7 @@ def post_training(weights, x, *, levels, max_steps=4096):
     weights : FloatWeights
     x : float array [windows, steps, input_size]
         Normalised samples, a few dozen windows of all kinds.
-    levels : (A, W), or Levels
+    levels : (A, W), or OperandLevels
         Of activations and weights, 1 to 8 each, or of every kind of tensor.
     max_steps : int
     """
@@ -72,7 +72,7 @@ def post_network(network, x, *, levels, max_steps=4096):
 
 
 def _each(levels):
-    return levels if isinstance(levels, Levels) else Levels.uniform(*levels)
+    return levels if isinstance(levels, OperandLevels) else OperandLevels.of(levels)
 
 
 def _x_scales(x, levels):

@@ -1,31 +1,17 @@
 """Which of x, h, the gates, weights and biases deserve a level more: a search under a budget of bit operations."""
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 
 import numpy as np
 
-__all__ = ["Levels", "bit_operations", "score_error", "search_levels"]
+from .levels import MOST, OperandLevels
 
-MOST, ABOVE = 8, 2
-"""Most levels of a tensor; how far above the uniform ones the search starts."""
+__all__ = ["bit_operations", "score_error", "search_levels"]
+
+ABOVE = 2
+"""How far above the uniform levels the search starts."""
 Z_BITS = 12
 NAMES = ("x", "h", "gates", "weights", "bias")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Levels:
-    """Levels of each kind of tensor, 1 to MOST."""
-
-    x: int
-    h: int
-    gates: int
-    weights: int
-    bias: int
-
-    @classmethod
-    def uniform(cls, activation, weight):
-        """(A, W) of the papers."""
-        return cls(x=activation, h=activation, gates=activation, weights=weight, bias=weight)
 
 
 def bit_operations(levels, input_size, hidden_size):
@@ -44,14 +30,14 @@ def search_levels(sizes, uniform, error, *, factor=1.0, progress=lambda done: No
     Parameters
     ----------
     sizes : (input_size, hidden_size)
-    uniform : Levels
-    error : function of Levels to float
+    uniform : OperandLevels
+    error : function of OperandLevels to float
     factor : float
-    progress : function of the number of Levels tried
+    progress : function of the number of levels tried
 
     Returns
     -------
-    (Levels, its error, error of `uniform`); `uniform` itself where the search finds nothing better.
+    (OperandLevels, its error, error of `uniform`); `uniform` itself where the search finds nothing better.
     """
     known = {}
 
@@ -62,7 +48,7 @@ def search_levels(sizes, uniform, error, *, factor=1.0, progress=lambda done: No
         return known[levels]
 
     start = min(MOST, max(astuple(uniform)) + ABOVE)
-    levels, most = Levels(**dict.fromkeys(NAMES, start)), factor * bit_operations(uniform, *sizes)
+    levels, most = OperandLevels(**dict.fromkeys(NAMES, start)), factor * bit_operations(uniform, *sizes)
     while bit_operations(levels, *sizes) > most:
         fewer = [replace(levels, **{name: getattr(levels, name) - 1}) for name in NAMES if getattr(levels, name) > 1]
         spent = bit_operations(levels, *sizes)

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from operator import index
 
 from ..data import DataError
+from ..quantize.levels import LevelsError, OperandLevels, checked_levels, levels_text
 from ..splits import split_fold
-from .systems import SYSTEMS, LevelsError, OperandLevels, checked_levels, levels_text, system_of
+from .systems import SYSTEMS, system_of
 
 __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 
@@ -68,7 +69,7 @@ class TrainConfig:
     ----------
     preset : "fp", or of `systems.SYSTEMS`
         qlrl is mubinn2 with ternary gates, i and f unless `gates` says otherwise.
-    levels : (A, W), each 1 to 5 or "fp", or of operands, see `systems.checked_levels`; with b_lstm both 1
+    levels : (A, W), each 1 to 5 or "fp", or of operands, see `quantize.levels.checked_levels`; with b_lstm both 1
     gates : tuple of "BI", "BF", "BO"
         Which gates are ternary.
     gate_slope : "sigma" or "rounded"

@@ -5,13 +5,14 @@ import torch
 from torch import nn
 
 from ..fixed import Fixed, round_half_up
+from ..quantize.levels import FULL, OperandLevels
 from .fixed_scales import PLAIN_BITS, scales_of
 from .levels import Scales, binarized, residual_scales
 from .peepholes import PEEPHOLES, peephole_recurrence
 from .recurrence import recurrence
 from .stages import Staged
 from .staircases import ROUNDING, gate_staircase, output_staircase
-from .systems import FULL, OperandLevels, system_of
+from .systems import system_of
 
 __all__ = ["QuantLstm"]
 
@@ -31,7 +32,7 @@ class QuantLstm(Staged, nn.Module):
     ----------
     input_size, hidden_size : int
     activation_levels, weight_levels : int or "fp", or tuple of int
-        (A, W) of the papers, or those of operands (`systems.OperandLevels.of`); "fp" stands for plain numbers, whose gates
+        (A, W) of the papers, or those of operands (`OperandLevels.of`); "fp" stands for plain numbers, whose gates
         `gate_kinds` must make "fixed" or ternary.
     preset : str
         Which of `systems.SYSTEMS` decides how operands are scaled. The kinds of the gates are a choice of their own.
