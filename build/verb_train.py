@@ -42,8 +42,8 @@ def add_arguments(parser):
     parser.add_argument("--hidden", type=int, default=Default.hidden_size, metavar="N", help="units; default: 100")
     parser.add_argument("--pool", default=Default.pool, metavar="POOL", help="mean (default) or last")
     parser.add_argument("--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4")
-    parser.add_argument("--epochs", metavar="F,W,A,C", help="of the stages float, weights, activations, cell; "
-                        "default: 12,2,12,1; 12,2,24,1 with two levels; 12,6,24,1 with one")  # fmt: skip
+    parser.add_argument("--epochs", metavar="F,W,A,C", help="of the stages float, weights, activations, cell, or F "
+                        "alone; default: 12,2,12,1; 12,2,24,1 with two levels; 12,6,24,1 with one")  # fmt: skip
     parser.add_argument("--input-copies", type=int, metavar="N", help="inputs that each channel is given to, each with a "
                         "learned threshold; default: 1, and 3 with a single activation level")  # fmt: skip
     parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
@@ -73,7 +73,7 @@ def run(args):
     from .training_bar import training_bar
 
     levels = parsed_levels(args.levels)
-    epochs = default_epochs(args.preset, levels) if args.epochs is None else numbers(args, "epochs", len(STAGES))
+    epochs = _epochs(args, default_epochs(args.preset, levels))
     copies = default_copies(args.preset, levels) if args.input_copies is None else args.input_copies
     if not 1 <= args.threads <= 256:
         raise UserError(f"--threads must be 1 to 256, not {args.threads}")
@@ -118,6 +118,13 @@ def validation(record):
     return f"validation {record['validation_accuracy']:.3f}  AUC {record['validation_auc']:.3f}"
 
 
+def _epochs(args, default):
+    """Of the stages; --epochs may be those of the first one alone."""
+    if args.epochs is None:
+        return default
+    return (*numbers(args, "epochs", 1), *default[1:]) if "," not in args.epochs else numbers(args, "epochs", len(STAGES))
+
+
 def numbers(args, name, count):
     """Integers from an option like 3,3."""
     from .errors import UserError
@@ -128,5 +135,6 @@ def numbers(args, name, count):
     except ValueError:
         numbers = ()
     if len(numbers) != count:
-        raise UserError(f"--{name} must be {count} integers with commas between them, not {text!r}")
+        what = "an integer" if count == 1 else f"{count} integers with commas between them"
+        raise UserError(f"--{name} must be {what}, not {text!r}")
     return numbers

@@ -211,6 +211,7 @@ def test_the_verb_prints_one_object(windows, tmp_path, capsys):
             ["--levels", "3"],
             OF_LEVELS + "'3'",
         ),
+        (["--epochs", "many"], "--epochs must be an integer, not 'many'"),
         (["--epochs", "1,1"], "--epochs must be 4 integers with commas between them, not '1,1'"),
         (["--threads", "0"], "--threads must be 1 to 256, not 0"),
         (
@@ -228,6 +229,14 @@ def test_the_verb_says_what_is_wrong(windows, tmp_path, capsys, options, message
     assert main(["train", "--data", str(windows), "-o", str(tmp_path / "m"), *options]) == 1
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1 and message in error[0]
+
+
+def test_epochs_of_the_first_stage_alone(windows, tmp_path):
+    out = tmp_path / "m.safetensors"
+    options = ["--preset", "fp", "--hidden", "4", "--batches", "1", "--batch-size", "4", "--epochs", "3"]
+    assert main(["train", "--data", str(windows), "-o", str(out), *options]) == 0
+    config = load_model(out).card["config"]
+    assert [config[f"{stage}_epochs"] for stage in ("float", "weight", "activation", "cell")] == [3, 2, 12, 1]
 
 
 def test_flipped_windows_come_with_either_sign_and_are_the_same_otherwise(windows):
