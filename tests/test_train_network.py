@@ -140,6 +140,19 @@ def test_inputs_that_share_a_channel_start_as_the_float_parent():
     assert (cuts[0] < -0.9).all() and (cuts[1] == 0).all() and torch.equal(cuts[2], -cuts[0])
 
 
+def test_inputs_of_several_levels_that_share_a_channel_cut_it_between_each_others_codes():
+    network = Classifier(2 * INPUTS, HIDDEN, 3, activation_levels=2, weight_levels=2, input_copies=2)
+    x = torch.randn(30, 16, INPUTS).repeat(1, 1, 2)
+    network.start("weights", x)
+    network.start("activations", x)
+    shift, last = network.x_shift.detach().reshape(2, INPUTS), network.x_scales().detach()[0, -1]
+    assert torch.allclose(shift[0], -last / 2) and torch.equal(shift[1], -shift[0])
+    levels = (network._levels_of_x(x) + network.x_shift).detach()
+    both = levels.reshape(30, 16, 2, INPUTS).mean(2)
+    once, twice = ((got - x[..., :INPUTS]).square().mean() for got in (levels[..., :INPUTS], both))
+    assert twice < 0.4 * once
+
+
 def test_the_average_follows_and_swaps():
     network = torch.nn.Linear(1, 1, bias=False)
     with torch.no_grad():

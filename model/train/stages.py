@@ -46,10 +46,11 @@ class Staged:
         self.project()
 
     def _fit_x(self, x):
+        """Scales of x, and the offsets of its inputs: those that share a channel cut it in different places."""
         if self.takes_codes:
             return
+        channels = len(self.x_shift) // self.input_copies
         if self.levels.x == 1:
-            channels = len(self.x_shift) // self.input_copies
             if self.input_copies == 1:
                 start = torch.tensor(THRESHOLDS).repeat(-(-channels // len(THRESHOLDS)))[:channels]
             else:
@@ -59,6 +60,12 @@ class Staged:
             with torch.no_grad():
                 self.x_shift.copy_(start)
         self.x_scales.fit([(x - self.x_shift.detach()).cpu().numpy()])
+        if self.levels.x > 1 and self.input_copies > 1:
+            # They share the distance of neighbouring codes evenly.
+            step = 2 * self.x_scales().detach()[0, -1]
+            shares = (torch.arange(self.input_copies) + 0.5) / self.input_copies - 0.5
+            with torch.no_grad():
+                self.x_shift.copy_((shares * step).repeat_interleave(channels))
 
     def _fit_gates(self, x):
         """Scales of h and g from data. i, f and o start evenly spaced from 0 to 1, so that the top code is exactly 1; a
