@@ -43,9 +43,10 @@ def add_arguments(parser):
     parser.add_argument("--pool", default=Default.pool, metavar="POOL", help="mean (default) or last")
     parser.add_argument("--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4")
     parser.add_argument("--epochs", metavar="F,W,A,C", help="of the stages float, weights, activations, cell, or F "
-                        "alone; default: 12,2,12,1; 12,2,24,1 with two levels; 12,6,24,1 with one")  # fmt: skip
+                        "alone; default: 12,2,24,1; 12,6,24,1 with one level")  # fmt: skip
     parser.add_argument("--input-copies", type=int, metavar="N", help="inputs that each channel is given to, each with a "
-                        "learned threshold; default: 1, and 3 with a single activation level")  # fmt: skip
+                        "learned threshold; default: 2 with three levels of x, 3 with two, 6 with one, as far as 256 "
+                        "inputs allow")  # fmt: skip
     parser.add_argument("--batches", type=int, default=Default.batches, help="batches an epoch; default: 40")
     parser.add_argument("--batch-size", type=int, default=Default.batch_size, metavar="N", help="windows; default: 64")
     parser.add_argument("--lr", type=float, default=Default.lr, help=f"highest learning rate; default: {Default.lr:g}")
@@ -57,14 +58,14 @@ def add_arguments(parser):
                         "precision, by shares of a Beta distribution of B and B; default: 0, none")  # fmt: skip
     parser.add_argument("--weight-decay", type=float, default=Default.weight_decay, metavar="D", help="default: 0.01")
     parser.add_argument("--distillation", type=float, default=Default.distillation, metavar="SHARE",
-                        help="0 to 1: of the float parent's scores in the loss, in place of y; default: 1")  # fmt: skip
+                        help="0 to 1: of the float parent's scores in the loss, in place of y; default: 0.5")  # fmt: skip
     parser.add_argument("--threads", type=int, default=1, help="of torch; other numbers may round otherwise; default: 1")
 
 
 def run(args):
     import torch
     from mubinn.model.quantize.levels import parsed_levels
-    from mubinn.model.train.config import TrainConfig, default_copies, default_epochs
+    from mubinn.model.train.config import TrainConfig, default_epochs
     from mubinn.model.train.loop import train
     from mubinn.model.zoo import data_path
 
@@ -74,7 +75,6 @@ def run(args):
 
     levels = parsed_levels(args.levels)
     epochs = _epochs(args, default_epochs(args.preset, levels))
-    copies = default_copies(args.preset, levels) if args.input_copies is None else args.input_copies
     if not 1 <= args.threads <= 256:
         raise UserError(f"--threads must be 1 to 256, not {args.threads}")
     config = TrainConfig(
@@ -86,7 +86,7 @@ def run(args):
         peepholes=args.peepholes,
         seed=args.seed,
         hidden_size=args.hidden,
-        input_copies=copies,
+        input_copies=args.input_copies,
         pool=args.pool,
         decimation=args.decimation,
         batches=args.batches,

@@ -231,12 +231,19 @@ def test_the_verb_says_what_is_wrong(windows, tmp_path, capsys, options, message
     assert len(error) == 1 and message in error[0]
 
 
+def test_a_core_has_room_for_so_many_inputs():
+    assert config(levels=(1, 2), input_copies=None).for_channels(100).input_copies == 2
+    assert config(preset="fp", input_copies=None).for_channels(300).input_copies == 1
+    with pytest.raises(TrainError, match=r"^input_copies must be 1 to 2 for 100 channels, not 3$"):
+        config(levels=(1, 2), input_copies=3).for_channels(100)
+
+
 def test_epochs_of_the_first_stage_alone(windows, tmp_path):
     out = tmp_path / "m.safetensors"
     options = ["--preset", "fp", "--hidden", "4", "--batches", "1", "--batch-size", "4", "--epochs", "3"]
     assert main(["train", "--data", str(windows), "-o", str(out), *options]) == 0
     config = load_model(out).card["config"]
-    assert [config[f"{stage}_epochs"] for stage in ("float", "weight", "activation", "cell")] == [3, 2, 12, 1]
+    assert [config[f"{stage}_epochs"] for stage in ("float", "weight", "activation", "cell")] == [3, 2, 24, 1]
 
 
 def test_flipped_windows_come_with_either_sign_and_are_the_same_otherwise(windows):

@@ -72,9 +72,10 @@ def test_operands_have_levels_of_their_own(preset, levels):
 
 def test_the_operand_that_loses_most_decides_the_schedule():
     assert [default_epochs("mubinn2", parsed_levels(text)) for text in ("3/2/3,3", "4/3/1,3", "fp,3/1", "fp,1/3", "fp,fp")] == [
-        (12, 2, 24, 1), (12, 6, 24, 1), (12, 2, 12, 1), (12, 6, 24, 1), (12, 2, 12, 1)
+        (12, 2, 24, 1), (12, 6, 24, 1), (12, 2, 24, 1), (12, 6, 24, 1), (12, 2, 24, 1)
     ]  # fmt: skip
-    assert default_copies("mubinn2", ((1, 3, 3), 3)) == 3 and default_copies("mubinn2", ((2, 1, 1), 1)) == 1
+    assert [default_copies("mubinn2", ((x, 1, 1), 1)) for x in (1, 2, 3, 4)] == [6, 3, 2, 1]
+    assert [default_copies("mubinn2", (1, 1), channels) for channels in (19, 42, 43, 128, 129, 300)] == [6, 6, 5, 2, 1, 1]
 
 
 FULL = [("mubinn2", ("fp", 2)), ("mubinn2", (3, "fp")), ("mubinn2", ("fp", "fp")), ("mubinn1", (2, "fp"))]
@@ -124,7 +125,7 @@ def test_a_sign_is_trained_within_its_codes():
         network.lstm.weight_hh_l0.fill_(3.0)
     network.project()
     assert network.lstm.weight_hh_l0.max() == 1.0
-    assert default_copies("b_lstm", (1, 1)) == 1 and default_copies("mubinn1", (1, 1)) == 3
+    assert default_copies("b_lstm", (1, 1)) == 1 and default_copies("mubinn1", (1, 1)) == 6
 
 
 SMALL = {

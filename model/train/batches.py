@@ -1,6 +1,6 @@
 """What a run trains, validates and tests on: leak-free parts, normalised, and the batches of an epoch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ class TrainingData:
     steps : int
         Steps of a window.
     copies : int
-        How often `preprocess` names every channel.
+        How often `preprocess` names every channel; see `shared`.
     """
 
     validation: Windows
@@ -42,8 +42,14 @@ class TrainingData:
     normalisation: Normalisation
     classes: int
     steps: int
-    copies: int
     sources: list = field(repr=False)
+    copies: int = 1
+
+    def shared(self, copies):
+        """The same data with every channel given to `copies` inputs."""
+        once = self.preprocess
+        many = replace(once, channels=once.channels * copies, mean=once.mean * copies, std=once.std * copies)
+        return replace(self, preprocess=many, copies=copies)
 
     def batch(self, rng, size, *, noise, gain, flip=False, surrogates=0.0):
         """(x float32 [steps, size, inputs] normalised and disturbed, y int64 [size]); rng decides everything."""
@@ -87,7 +93,7 @@ def with_new_phases(rng, x):
     return np.fft.irfft(spectrum * np.exp(1j * phases), steps, axis=1).astype(x.dtype)
 
 
-def load_training_data(path, *, split="time", decimation=4, copies=1):
+def load_training_data(path, *, split="time", decimation=4):
     """TrainingData of an EEGMAT folder under one of its splits, or of an .npz of windows.
 
     An .npz has no continuous recordings to cut from, so its windows are taken as they are; the last 15 % of every class
@@ -106,9 +112,8 @@ def load_training_data(path, *, split="time", decimation=4, copies=1):
         channels = tuple(f"input {k}" for k in range(windows.x.shape[2]))
         fs = windows.fs or 1.0  # the file does not say
     norm = Normalisation.fit(train)
-    preprocess = Preprocess(channels=channels * copies, fs=fs, decimation=decimation, mean=tuple(norm.mean) * copies,
-                            std=tuple(norm.std) * copies)  # fmt: skip
-    return TrainingData(validation=validation, test=test, preprocess=preprocess, normalisation=norm, copies=copies,
+    preprocess = Preprocess(channels=channels, fs=fs, decimation=decimation, mean=tuple(norm.mean), std=tuple(norm.std))
+    return TrainingData(validation=validation, test=test, preprocess=preprocess, normalisation=norm,
                         classes=int(train.y.max()) + 1, steps=train.steps, sources=sources)  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from operator import index
 
 from ..data import DataError
@@ -15,6 +15,9 @@ __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 PRESETS = ("fp", *SYSTEMS)
 GATES = ("BI", "BF", "BO")
 """Gates of 0, 1/2 and 1, rounded and clipped in every iteration, as the second paper's tables name them."""
+COPIES = {1: 6, 2: 3, 3: 2}
+"""Inputs of a channel, by the levels of x."""
+MOST_INPUTS = 256
 _INTEGERS = {
     "seed": (0, 1 << 31),
     "hidden_size": (1, 512),
@@ -40,17 +43,16 @@ _NUMBERS = {
 
 
 def default_epochs(preset, levels):
-    """Epochs of (float, weights, activations, cell): the fewer levels, the farther from the float model they start."""
-    fewest = OperandLevels.of(levels).fewest
-    if preset == "fp" or fewest > 2:
-        return (12, 2, 12, 1)
-    return (12, 6, 24, 1) if fewest == 1 else (12, 2, 24, 1)
+    """Epochs of (float, weights, activations, cell): with a single level weights start farther from the float model."""
+    return (12, 6, 24, 1) if preset != "fp" and OperandLevels.of(levels).fewest == 1 else (12, 2, 24, 1)
 
 
-def default_copies(preset, levels):
-    """Inputs of a channel. A single level at one threshold keeps too little of the amplitude, whatever the network behind;
-    b_lstm has that one sign all the same."""
-    return 3 if preset not in ("fp", "b_lstm") and OperandLevels.of(levels).x == 1 else 1
+def default_copies(preset, levels, channels=1):
+    """Inputs of each of `channels`, as many as a core has room for: few levels keep too little of the amplitude, whatever the
+    network behind. b_lstm has its one sign all the same, and plain numbers need no help."""
+    if preset in ("fp", "b_lstm") or system_of(preset, levels).x == "plain":
+        return 1
+    return max(1, min(COPIES.get(OperandLevels.of(levels).x, 1), MOST_INPUTS // channels))
 
 
 class TrainError(ValueError):
@@ -79,8 +81,8 @@ class TrainConfig:
     split : "time", "block:K" or "subject:K"; of an EEGMAT folder only
     seed : int
     hidden_size : int
-    input_copies : int
-        Inputs that each channel is given to, each with a learned threshold of its own.
+    input_copies : int or None
+        Inputs that each channel is given to, each with a learned threshold of its own. None: `default_copies` of the data.
     pool : "mean" or "last"
     decimation : int
         500 Hz divided by it, for an EEGMAT folder; 1 keeps the paper's 1300 steps.
@@ -91,8 +93,7 @@ class TrainConfig:
     batches, batch_size : int
         Of an epoch.
     lr : float
-        Highest of the first phase. The others have an eighth of it, which keeps several levels close to the float model;
-        with a single level half, then a quarter.
+        Highest of the first phase. The others have half of it, with a single level half, then a quarter.
     weight_decay : float
         Of the weights; scales, biases and thresholds have none.
     dropout : float
@@ -119,7 +120,7 @@ class TrainConfig:
     split: str = "time"
     seed: int = 0
     hidden_size: int = 100
-    input_copies: int = 1
+    input_copies: int | None = None
     pool: str = "mean"
     decimation: int = 4
     float_epochs: int = 12
@@ -136,7 +137,7 @@ class TrainConfig:
     flip: bool = False
     surrogates: float = 0.0
     mixup: float = 0.0
-    distillation: float = 1.0
+    distillation: float = 0.5
 
     def __post_init__(self):
         if self.preset not in PRESETS:
@@ -168,6 +169,8 @@ class TrainConfig:
         except DataError as error:
             raise TrainError(str(error)) from None
         for name, (low, high) in _INTEGERS.items():
+            if name == "input_copies" and self.input_copies is None:
+                continue
             try:
                 value = index(getattr(self, name))
             except TypeError:
@@ -209,7 +212,15 @@ class TrainConfig:
     @property
     def peaks(self):
         """Highest learning rate of each phase."""
-        return (self.lr, self.lr / 2, self.lr / 4) if self.fewest_levels == 1 else (self.lr, self.lr / 8, self.lr / 8)
+        return self.lr, self.lr / 2, self.lr / (4 if self.fewest_levels == 1 else 2)
+
+    def for_channels(self, channels):
+        """This configuration with a number as `input_copies`. TrainError for more inputs than a core has."""
+        copies = default_copies(self.preset, self.levels, channels) if self.input_copies is None else self.input_copies
+        if copies > 1 and copies * channels > MOST_INPUTS:
+            most = max(1, MOST_INPUTS // channels)
+            raise TrainError(f"input_copies must be 1 to {most} for {channels} channels, not {copies}")
+        return replace(self, input_copies=copies)
 
     def to_json(self):
         return json.dumps(asdict(self), sort_keys=True)
