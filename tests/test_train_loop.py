@@ -296,6 +296,19 @@ def test_mixed_windows_have_both_classes(windows, tmp_path):
     assert load_model(result.model).card["config"]["mixup"] == 0.4
 
 
+def test_a_batch_whose_gradient_overflows_is_passed_over(windows, monkeypatch):
+    from mubinn.model.train.run import Run
+
+    for norm, moves in ((1.0, True), (float("inf"), False), (float("nan"), False)):
+        run = Run(config(preset="fp"), load_training_data(windows), None)
+        run.progress = lambda event: None
+        before = run.network.lstm.weight_hh_l0.detach().clone()
+        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, most, norm=norm: torch.tensor(norm))
+        run.epoch(0)
+        assert torch.equal(run.network.lstm.weight_hh_l0, before) != moves
+        assert run.records[0]["gradient_norm"] == (1.0 if moves else float(np.finfo(np.float32).max))
+
+
 def test_bad_augmentation_is_refused():
     for changes, message in (
         ({"mixup": -1}, "^mixup must be 0 to 10, not -1$"),

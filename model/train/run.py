@@ -18,6 +18,8 @@ __all__ = ["Run"]
 WARM_UP = 40
 """Batches in which the learning rate of a phase rises."""
 LONGEST_GRADIENT = 1.0
+BEYOND = float(np.finfo(np.float32).max)
+"""Logged for a gradient that is not finite."""
 TEMPERATURE = 2.0
 """Softens the scores that are distilled."""
 MOST_MIXED = 0.5
@@ -100,14 +102,15 @@ class Run:
             self.optimizer.zero_grad()
             loss.backward()
             norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT))
-            if not math.isfinite(norm):
-                raise TrainError(f"lr must be smaller: the gradient is not finite in epoch {position}")
-            self.optimizer.step()
-            network.project()
-            if self.average:
-                self.average.update(network)
+            if not math.isfinite(loss.item()):
+                raise TrainError(f"lr must be smaller: the loss is not finite in epoch {position}")
+            if math.isfinite(norm):  # through all steps, signs as weights (b_lstm) may multiply it beyond float32
+                self.optimizer.step()
+                network.project()
+                if self.average:
+                    self.average.update(network)
             total, clipped = total + loss.item(), clipped + (norm > LONGEST_GRADIENT)
-            norms.append(norm)
+            norms.append(norm if math.isfinite(norm) else BEYOND)
             self.progress({"epoch": position, "epochs": len(self.epochs), "stage": stage, "batch": batch + 1,
                            "batches": config.batches, "loss": total / (batch + 1)})  # fmt: skip
         if self.average:
