@@ -42,6 +42,7 @@ def finetune(source, data, out, *, levels=(4, 4), search=None, pool=None, like=N
     stages = ("weight_epochs", "activation_epochs", "cell_epochs")
     config = TrainConfig(
         levels=levels, hidden_size=weights.hidden_size, pool=weights.pool, seed=seed, float_epochs=0,
+        input_copies=1,  # an imported network keeps its inputs
         decimation=floats.preprocess.decimation if floats.preprocess else TrainConfig.decimation,
         **dict(zip(stages, counts, strict=True)),
     )  # fmt: skip
