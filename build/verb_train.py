@@ -10,7 +10,7 @@ DATA is an EEGMAT folder, or an .npz of x [windows, steps, inputs] and y [window
 goes on where it was. Beside MODEL lies MODEL.jsonl, one JSON object an epoch. Needs torch: pip install 'mubinn[train]'."""
 EXAMPLE = """
 mubinn train --data ../shared/data/eegmat --preset mubinn2 --levels 3,3 -o model.safetensors
-mubinn train --data ../shared/data/eegmat --preset qlrl --levels 3,3 --gates BI,BF -o ternary.safetensors
+mubinn train --data ../shared/data/eegmat --preset qlrl --levels 3,2 --gates 'GI,GF,BI,BF,B(UVW)' -o ternary.safetensors
 mubinn train --data windows.npz --preset fp -o fp.safetensors
 mubinn train --data windows.npz --levels 2,2 --start fp.safetensors -o model.safetensors --json"""
 
@@ -30,7 +30,9 @@ def add_arguments(parser):
     )
     parser.add_argument("--levels", default="2,2", metavar="A,W", help="of activations and weights, each 1 to 5, or fp for "
                         "plain numbers; or of x, h, gates and weights, biases: 4/3/4,3/2; default: 2,2")  # fmt: skip
-    parser.add_argument("--gates", metavar="G,G,...", help="gates of 0, 1/2 and 1: of BI, BF, BO; default: BI,BF with qlrl")
+    parser.add_argument("--gates", metavar="G,G,...", help="as the second paper names them: GI, GF, GO (Gumbel noise in "
+                        "training), BI, BF, BO (0, 1/2 and 1), B(UVW) (weights by residuals); default: BI,BF with "
+                        "qlrl")  # fmt: skip
     parser.add_argument("--gate-slope", default=Default.gate_slope, metavar="KIND", help="gradient through them: that of "
                         "sigma (default), or of the rounded gate, f * (1 - f): rounded")  # fmt: skip
     parser.add_argument(

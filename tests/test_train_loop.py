@@ -13,7 +13,9 @@ from mubinn.model.data import DataError  # noqa: E402
 from mubinn.model.evaluate import evaluate, load_test  # noqa: E402
 from mubinn.model.train.batches import load_training_data, with_new_phases  # noqa: E402
 from mubinn.model.train.config import TrainConfig, TrainError  # noqa: E402
+from mubinn.model.train.integers import integer_parameters  # noqa: E402
 from mubinn.model.train.loop import train  # noqa: E402
+from mubinn.model.train.run import Run  # noqa: E402
 
 OF_LEVELS = "levels must be A,W, each 1 to 5 or fp, or X/H/GATES,WEIGHTS/BIASES of 1 to 8, not "
 SMALL = {
@@ -70,6 +72,33 @@ def test_a_run_with_ternary_gates(windows, tmp_path, gates, kinds):
     model_file = load_model(result.model)
     assert model_file.preset == "qlrl" and "".join(kind[0] for kind in model_file.spec.gate_kinds) == kinds
     assert evaluate(model_file, load_test(model_file, windows)).figures()["windows"] == 60
+
+
+def test_gumbel_gates_and_residual_weights(windows, tmp_path):
+    gates = ("GI", "GF", "BI", "BF", "B(UVW)")
+    result = train(config(preset="qlrl", levels=(3, 2), gates=gates), windows, tmp_path / "m.safetensors")
+    p = load_model(result.model).parameters
+    assert p.spec.gate_kinds[:2] == ("ternary", "ternary") and p.spec.weight_levels == 2
+    # Each scale is the mean of what the levels before it left: of the weights that a single level of them gives.
+    one, two = p.wx_scales.T
+    assert (one > two).all() and (two > 0).all()
+    noisy = train(config(preset="fp", gates=("GI", "GF")), windows, tmp_path / "noisy.safetensors")
+    plain = train(config(preset="fp"), windows, tmp_path / "plain.safetensors")
+    noisy, plain = (load_model(result.model).float_weights.weight_hh for result in (noisy, plain))
+    assert not np.array_equal(noisy, plain)
+
+
+def test_residual_scales_are_those_of_the_weights_that_are_written(windows):
+    """An average of weights has residuals of its own."""
+    parts = load_training_data(windows)
+    run = Run(config(levels=(2, 2), gates=("B(UVW)",), input_copies=1), parts, None)
+    while run.network.stage != "cell":
+        run.network.start(run.network.following(), run._batch(np.random.default_rng(0))[0])
+    with torch.no_grad():
+        run.network.lstm.weight_hh_l0.mul_(3.0)
+    rows = run.network.lstm.weight_hh_l0.detach().reshape(4, -1).double().numpy()
+    p = integer_parameters(run.network)
+    np.testing.assert_array_equal(p.wh_scales[:, 0], np.floor(np.abs(rows).mean(1) * 2**p.spec.wh_fraction + 0.5))
 
 
 def test_a_run_whose_inputs_share_channels(windows, tmp_path):
@@ -157,10 +186,14 @@ def test_validation_is_the_last_part_of_every_class(windows):
         ({"preset": "lstm"}, r"^preset must be fp, b_lstm, nazari2020, mubinn1, mubinn2 or qlrl, not 'lstm'$"),
         ({"preset": "b_lstm"}, r"^levels must be 1,1 with preset b_lstm, not 2,2$"),
         ({"preset": "mubinn1", "gates": ("BI",)}, r"^gates must be left out with preset mubinn1$"),
-        ({"gates": ("BG",)}, r"^gates must be of BI, BF, BO, each once, not 'BG'$"),
-        ({"gates": ("BI", "BI")}, r"^gates must be of BI, BF, BO, each once, not 'BI,BI'$"),
-        ({"preset": "fp", "gates": ("BI",)}, r"^gates must be left out with preset fp$"),
-        ({"preset": "qlrl", "gates": ()}, r"^gates must be at least one with preset qlrl$"),
+        ({"gates": ("BG",)}, r"^gates must be of GI, GF, GO, BI, BF, BO, B\(UVW\), each once, not 'BG'$"),
+        ({"gates": ("BI", "BI")}, r"^gates must be of GI, .*, each once, not 'BI,BI'$"),
+        ({"preset": "fp", "gates": ("BI",)}, r"^gates must be of GI, GF, GO with preset fp, not 'BI'$"),
+        (
+            {"levels": (2, "fp"), "gates": ("B(UVW)",)},
+            r"^gates must not name B\(UVW\) with weights of plain numbers, levels",
+        ),
+        ({"preset": "qlrl", "gates": ("GI",)}, r"^gates must name BI, BF or BO with preset qlrl$"),
         ({"gate_slope": "none"}, r"^gate_slope must be sigma or rounded, not 'none'$"),
         ({"levels": (0, 1)}, r"^levels must be A,W, each 1 to 5 or fp, .* not \(0, 1\)$"),
         ({"levels": (1, 6)}, r"^levels must be A,W, each 1 to 5 or fp, .* not \(1, 6\)$"),

@@ -6,15 +6,18 @@ from dataclasses import asdict, dataclass, replace
 from operator import index
 
 from ..data import DataError
-from ..quantize.levels import LevelsError, OperandLevels, checked_levels, levels_text
+from ..quantize.levels import FULL, LevelsError, OperandLevels, checked_levels, levels_text
 from ..splits import split_fold
 from .systems import SYSTEMS, system_of
 
 __all__ = ["TrainConfig", "TrainError", "default_copies", "default_epochs"]
 
 PRESETS = ("fp", *SYSTEMS)
-GATES = ("BI", "BF", "BO")
-"""Gates of 0, 1/2 and 1, rounded and clipped in every iteration, as the second paper's tables name them."""
+NOISY = ("GI", "GF", "GO")
+ROUNDED = ("BI", "BF", "BO")
+GATES = (*NOISY, *ROUNDED, "B(UVW)")
+"""As the second paper's tables name them: gates with Gumbel noise in training; gates of 0, 1/2 and 1, rounded and clipped in
+every iteration; weights by the first-order residual in every iteration."""
 COPIES = {1: 6, 2: 3, 3: 2}
 """Inputs of a channel, by the levels of x."""
 MOST_INPUTS = 256
@@ -72,8 +75,9 @@ class TrainConfig:
     preset : "fp", or of `systems.SYSTEMS`
         qlrl is mubinn2 with ternary gates, i and f unless `gates` says otherwise.
     levels : (A, W), each 1 to 5 or "fp", or of operands, see `quantize.levels.checked_levels`; with b_lstm both 1
-    gates : tuple of "BI", "BF", "BO"
-        Which gates are ternary.
+    gates : tuple of GATES
+        Which gates have noise, which are ternary, and whether weights are residuals' means. fp takes only the noise, presets
+        other than mubinn2 and qlrl nothing.
     gate_slope : "sigma" or "rounded"
         The gradient through them, see `QuantLstm`.
     peepholes : "none" or "diagonal"
@@ -147,8 +151,6 @@ class TrainConfig:
         object.__setattr__(self, "gates", tuple(self.gates))
         if not set(self.gates) <= set(GATES) or len(set(self.gates)) < len(self.gates):
             raise TrainError(f"gates must be of {', '.join(GATES)}, each once, not {','.join(map(str, self.gates))!r}")
-        if (self.preset not in ("mubinn2", "qlrl") and self.gates) or (self.preset == "qlrl" and not self.gates):
-            raise TrainError(f"gates must be {'left out' if self.gates else 'at least one'} with preset {self.preset}")
         if self.gate_slope not in ("sigma", "rounded"):
             raise TrainError(f"gate_slope must be sigma or rounded, not {self.gate_slope!r}")
         if self.peepholes not in ("none", "diagonal"):
@@ -164,6 +166,7 @@ class TrainConfig:
         if self.preset == "b_lstm" and levels != (1, 1):
             raise TrainError(f"levels must be 1,1 with preset b_lstm, not {levels_text(levels)}")
         object.__setattr__(self, "levels", levels)
+        self._check_gates()
         try:
             split_fold(self.split)
         except DataError as error:
@@ -187,6 +190,29 @@ class TrainConfig:
             raise TrainError(f"flip must be True or False, not {self.flip!r}")
         if self.preset != "fp" and not self.activation_epochs + self.cell_epochs:
             raise TrainError("activation_epochs + cell_epochs must be at least 1, not 0")
+
+    def _check_gates(self):
+        """That the preset has what `gates` names."""
+        preset, named = self.preset, set(self.gates)
+        if preset == "fp" and not named <= set(NOISY):
+            raise TrainError(f"gates must be of {', '.join(NOISY)} with preset fp, not {','.join(self.gates)!r}")
+        if named and preset not in ("fp", "mubinn2", "qlrl"):
+            raise TrainError(f"gates must be left out with preset {preset}")
+        if preset == "qlrl" and not named & set(ROUNDED):
+            raise TrainError(f"gates must name {', '.join(ROUNDED[:-1])} or {ROUNDED[-1]} with preset qlrl")
+        if "B(UVW)" in named and OperandLevels.of(self.levels).weights == FULL:
+            raise TrainError(f"gates must not name B(UVW) with weights of plain numbers, levels {levels_text(self.levels)}")
+
+    @property
+    def layer(self):
+        """Arguments of QuantLstm that `gates` and the preset decide."""
+        return {
+            "preset": "mubinn2" if self.preset == "fp" else self.preset,
+            "gate_kinds": self.gate_kinds,
+            "gate_slope": self.gate_slope,
+            "gumbel": tuple(f"G{gate}" in self.gates for gate in "IFGO"),
+            "residual": "B(UVW)" in self.gates,
+        }
 
     @property
     def gate_kinds(self):

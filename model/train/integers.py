@@ -20,6 +20,7 @@ def integer_parameters(network, *, max_steps=MAX_STEPS):
     Any stage may be asked; before "activations" the scales of the activations are not fitted yet.
     """
     units = network.lstm.hidden_size
+    network.fit_residuals()  # an average of weights has scales of its own
     x_scales, x_fraction = network.x_scales.integers()
     h_scales, h_fraction = network.h_scales.integers()
     tensors = {"x_scales": x_scales[0], "h_scales": h_scales[0], "gate_scales": network.gate_integers()}

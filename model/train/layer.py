@@ -124,16 +124,21 @@ class QuantLstm(Staged, nn.Module):
     def weights(self):
         """[wx, wh, bias], and V, as the stage has them."""
         result = []
+        if self.quantizes("weights"):
+            self.fit_residuals()
         for name, tensor, scales in self.named_weights():
             if self.quantizes("weights"):
                 rows = tensor.reshape(4, self.lstm.hidden_size, -1)
-                if self.residual:
-                    scales.set(residual_scales(rows.detach(), scales.levels))
                 bound = scales.bound().view(4, 1, 1) * 0.999
                 self.clipped[name] = float((rows.detach().abs() >= bound).float().mean())
                 tensor = binarized(rows, scales.rounded()).reshape(tensor.shape)
             result.append(tensor)
         return result
+
+    def fit_residuals(self):
+        """With `residual`, the scales of the weights as they are now."""
+        for _, tensor, scales in self.named_weights() if self.residual else ():
+            scales.set(residual_scales(tensor.detach().reshape(4, self.lstm.hidden_size, -1), scales.levels))
 
     def gate_integers(self):
         """Integer scales of the gates [4, levels] at `activation_fraction`, sums of the sigmoid gates at most 1/2."""

@@ -50,13 +50,11 @@ class Run:
             parts.classes,
             activation_levels=config.levels[0],
             weight_levels=config.levels[1],
-            preset="mubinn2" if config.preset == "fp" else config.preset,
-            gate_kinds=config.gate_kinds,
-            gate_slope=config.gate_slope,
             peepholes=config.peepholes,
             input_copies=config.input_copies,
             pool=config.pool,
             dropout=config.dropout,
+            **config.layer,
         )
         phases = config.phases
         self.origin = "none"
