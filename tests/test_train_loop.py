@@ -329,17 +329,25 @@ def test_mixed_windows_have_both_classes(windows, tmp_path):
     assert load_model(result.model).card["config"]["mixup"] == 0.4
 
 
-def test_a_batch_whose_gradient_overflows_is_passed_over(windows, monkeypatch):
-    from mubinn.model.train.run import Run
+@pytest.mark.parametrize("beyond", [float("inf"), float("nan")])
+def test_a_batch_whose_gradient_overflows_is_passed_over(windows, monkeypatch, beyond):
+    """Network and average stay as they were before it."""
 
-    for norm, moves in ((1.0, True), (float("inf"), False), (float("nan"), False)):
+    def run_with(norms):
         run = Run(config(preset="fp"), load_training_data(windows), None)
         run.progress = lambda event: None
-        before = run.network.lstm.weight_hh_l0.detach().clone()
-        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, most, norm=norm: torch.tensor(norm))
+        norms = iter(norms)
+        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, most: torch.tensor(next(norms)))
         run.epoch(0)
-        assert torch.equal(run.network.lstm.weight_hh_l0, before) != moves
-        assert run.records[0]["gradient_norm"] == (1.0 if moves else float(np.finfo(np.float32).max))
+        return run
+
+    assert run_with((1.0, 2.0, 3.0)).records[0]["gradient_norm"] == 2.0
+    passed = run_with((1.0, beyond, beyond))
+    assert passed.records[0]["gradient_norm"] == float(np.finfo(np.float32).max)
+    (step,) = {int(state["step"]) for state in passed.optimizer.state.values()}
+    assert step == 1
+    with pytest.raises(TrainError, match=r"^lr must be smaller: the gradient of no batch is finite in epoch 0$"):
+        run_with((beyond,) * 3)
 
 
 def test_bad_augmentation_is_refused():

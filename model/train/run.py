@@ -111,6 +111,8 @@ class Run:
             norms.append(norm if math.isfinite(norm) else BEYOND)
             self.progress({"epoch": position, "epochs": len(self.epochs), "stage": stage, "batch": batch + 1,
                            "batches": config.batches, "loss": total / (batch + 1)})  # fmt: skip
+        if min(norms) == BEYOND:
+            raise TrainError(f"lr must be smaller: the gradient of no batch is finite in epoch {position}")
         if self.average:
             self.average.swap(network)
         y, scores = self._validate()
