@@ -46,8 +46,10 @@ _NUMBERS = {
 
 
 def default_epochs(preset, levels):
-    """Epochs of (float, weights, activations, cell): with a single level weights start farther from the float model."""
-    return (12, 6, 24, 1) if preset != "fp" and OperandLevels.of(levels).fewest == 1 else (12, 2, 24, 1)
+    """Epochs of (float, weights, activations, cell): with a single level weights start farther from the float model, and with
+    ternary gates everything behind them, whose memory is another one."""
+    single = preset != "fp" and OperandLevels.of(levels).fewest == 1
+    return (12, 6 if single else 2, 48 if preset == "qlrl" else 24, 1)
 
 
 def default_copies(preset, levels, channels=1):
@@ -97,7 +99,8 @@ class TrainConfig:
     batches, batch_size : int
         Of an epoch.
     lr : float
-        Highest of the first phase. The others have half of it, with a single level half, then a quarter.
+        Highest of the first phase. The others have half of it, with a single level half, then a quarter, and with ternary
+        gates half, then all of it.
     weight_decay : float
         Of the weights; scales, biases and thresholds have none.
     dropout : float
@@ -238,7 +241,9 @@ class TrainConfig:
     @property
     def peaks(self):
         """Highest learning rate of each phase."""
-        return self.lr, self.lr / 2, self.lr / (4 if self.fewest_levels == 1 else 2)
+        if self.fewest_levels == 1:
+            return self.lr, self.lr / 2, self.lr / 4
+        return self.lr, self.lr / 2, self.lr if "ternary" in self.gate_kinds else self.lr / 2
 
     def for_channels(self, channels):
         """This configuration with a number as `input_copies`. TrainError for more inputs than a core has."""
