@@ -12,8 +12,8 @@ accuracy, golden integer model minus full precision, with a 95 % interval (boots
 The binarized models of a seed and split start from its full-precision model and learn, over the same windows, to judge as it
 does. Trainings that are done already are not repeated, and an interrupted one goes on where it was. Exits 1 where a mean
 difference is below its limit: on the time split (3,3) -1.0, (2,2) -2.0, (1,1) -4.0 points; with --apart, on blocks or subjects,
-(3,3) and qlrl:3,3 -0.5, (2,2) -1.5, (1,1) -3.0, and the interval's lower end of (3,3) -2, (2,2) -3, (1,1) -5. On one core a
-training takes two to five minutes."""
+(3,3), qlrl:3,3 and qlrl:fp,fp -0.5, (2,2) -1.5, (1,1) -3.0, and the interval's lower end of (3,3) -2, (2,2) -3, (1,1) -5. On
+one core a training takes two to five minutes."""
 EXAMPLE = """
 mubinn bench accuracy --data ../shared/data/eegmat --split time --seeds 0,1,2 --jobs 2
 mubinn bench accuracy --data ../shared/data/eegmat --split subject --seeds 0 --levels 2,2 3,3
