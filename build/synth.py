@@ -96,19 +96,8 @@ def synthesize(
     say("yosys")
     cells = _mapped(work, manifest, target, limit_s)
     _check_fit(manifest, target, cells)
-    best = None
-    for number in range(seed, seed + seeds):
-        say(f"nextpnr, seed {number}")
-        settings = {"clock_mhz": clock_mhz, "router": router, "limit_s": limit_s, "loads": "load" in manifest}
-        placed, by = _placed(work, target, seed=number, **settings)
-        fmax = min(clock["achieved"] for clock in placed["fmax"].values())
-        if best is None or fmax > best[0]:
-            best = fmax, number, by, placed
-            (work / "core.out").replace(work / "best.out")
-        if fmax >= clock_mhz:
-            break
-    fmax, seed, router, report = best
-    (work / "best.out").replace(work / "core.out")
+    settings = {"clock_mhz": clock_mhz, "router": router, "limit_s": limit_s, "loads": "load" in manifest}
+    fmax, seed, router, report = _fastest(work, target, range(seed, seed + seeds), say, **settings)
     write_text(work / REPORT, json.dumps(report))
     used = {ours: report["utilization"].get(theirs, {}).get("used") for ours, theirs in target.cells.items()}
     for name, count in used.items():
@@ -143,6 +132,23 @@ def _mapped(work, manifest, target, limit_s):
     script = f"read_verilog {sources}; {target.synth} -top {top} -json core.json; tee -q -o stat.json stat -json"
     run_tool("yosys", ["-q", "-p", script], cwd=work, log="yosys.log", limit_s=limit_s)
     return _cells(work / "stat.json")
+
+
+def _fastest(work, target, seeds, say, *, clock_mhz, **settings):
+    """(fmax in MHz, seed, router, report) of the first placement that meets the clock, or if none does of the fastest, whose
+    output lies in core.out."""
+    best = None
+    for seed in seeds:
+        say(f"nextpnr, seed {seed}")
+        report, router = _placed(work, target, clock_mhz=clock_mhz, seed=seed, **settings)
+        fmax = min(clock["achieved"] for clock in report["fmax"].values())
+        if best is None or fmax > best[0]:
+            best = fmax, seed, router, report
+            (work / "core.out").replace(work / "best.out")
+        if fmax >= clock_mhz:
+            break
+    (work / "best.out").replace(work / "core.out")
+    return best
 
 
 def _placed(work, target, *, clock_mhz, seed, router, limit_s, loads=False):
