@@ -45,7 +45,8 @@ def add_arguments(parser):
     parser.add_argument("--pool", default=Default.pool, metavar="POOL", help="mean (default) or last")
     parser.add_argument("--decimation", type=int, default=Default.decimation, metavar="N", help="of a folder; default: 4")
     parser.add_argument("--epochs", metavar="F,W,A,C", help="of the stages float, weights, activations, cell, or F "
-                        "alone; default: 12,2,24,1; 6 with one level, 48 with qlrl")  # fmt: skip
+                        "alone; default: 12,2,24,1, with two levels 12, with one 24 of the weights, with qlrl 48 of the "
+                        "activations")  # fmt: skip
     parser.add_argument("--input-copies", type=int, metavar="N", help="inputs that each channel is given to, each with a "
                         "learned threshold; default: 2 with three levels of x, 3 with two, 6 with one, as far as 256 "
                         "inputs allow")  # fmt: skip

@@ -72,9 +72,10 @@ def test_operands_have_levels_of_their_own(preset, levels):
 
 def test_the_operand_that_loses_most_decides_the_schedule():
     assert [default_epochs("mubinn2", parsed_levels(text)) for text in ("3/2/3,3", "4/3/1,3", "fp,3/1", "fp,1/3", "fp,fp")] == [
-        (12, 2, 24, 1), (12, 6, 24, 1), (12, 2, 24, 1), (12, 6, 24, 1), (12, 2, 24, 1)
+        (12, 12, 24, 1), (12, 24, 24, 1), (12, 2, 24, 1), (12, 24, 24, 1), (12, 2, 24, 1)
     ]  # fmt: skip
-    assert [default_epochs("qlrl", levels) for levels in ((3, 3), (1, 3))] == [(12, 2, 48, 1), (12, 6, 48, 1)]
+    assert default_epochs("fp", (1, 1)) == (12, 2, 24, 1)
+    assert [default_epochs("qlrl", levels) for levels in ((3, 3), (1, 3))] == [(12, 2, 48, 1), (12, 24, 48, 1)]
     peaks = [TrainConfig(preset=preset, levels=levels, lr=1e-3).peaks for preset, levels in (
         ("mubinn2", (3, 3)), ("mubinn2", (3, 1)), ("qlrl", (3, 3)), ("qlrl", (1, 3)), ("fp", (1, 1)))]  # fmt: skip
     assert peaks == [(1e-3, 5e-4, 5e-4), (1e-3, 5e-4, 2.5e-4), (1e-3, 5e-4, 1e-3), (1e-3, 5e-4, 2.5e-4), (1e-3, 5e-4, 2.5e-4)]

@@ -21,6 +21,8 @@ every iteration; weights by the first-order residual in every iteration."""
 COPIES = {1: 6, 2: 3, 3: 2}
 """Inputs of a channel, by the levels of x."""
 MOST_INPUTS = 256
+WEIGHT_EPOCHS = {1: 24, 2: 12}
+"""By the fewest levels of an operand."""
 _INTEGERS = {
     "seed": (0, 1 << 31),
     "hidden_size": (1, 512),
@@ -46,10 +48,10 @@ _NUMBERS = {
 
 
 def default_epochs(preset, levels):
-    """Epochs of (float, weights, activations, cell): with a single level weights start farther from the float model, and with
+    """Epochs of (float, weights, activations, cell): the fewer levels, the farther from the float model weights start, and with
     ternary gates everything behind them, whose memory is another one."""
-    single = preset != "fp" and OperandLevels.of(levels).fewest == 1
-    return (12, 6 if single else 2, 48 if preset == "qlrl" else 24, 1)
+    weights = 2 if preset == "fp" else WEIGHT_EPOCHS.get(OperandLevels.of(levels).fewest, 2)
+    return (12, weights, 48 if preset == "qlrl" else 24, 1)
 
 
 def default_copies(preset, levels, channels=1):
