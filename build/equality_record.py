@@ -15,13 +15,16 @@ from .paths import write_text
 
 __all__ = ["load", "save", "version"]
 
+READERS = ("data", "evaluate", "sample", "splits", "tag_score", "tagging", "windows", "zoo")
+"""Of `model/`: what reads and judges data. Every case is drawn from its seed, none is read."""
+
 
 def version():
     """Hash of everything that decides a verdict."""
     digest = hashlib.sha256()
     areas = Path(__file__).parent.parent
     for path in sorted(path for area in ("model", "hw", "sim") for path in (areas / area).glob("*")):
-        if path.suffix in (".py", ".v"):
+        if path.suffix in (".py", ".v") and not (path.parent.name == "model" and path.stem in READERS):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
