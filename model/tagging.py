@@ -97,8 +97,9 @@ def case_of(word):
 def read_columns(path, *, word=0, tag=1):
     """Sentences of a file of columns: [[(word, tag), ...], ...].
 
-    A line a word, its columns apart by tabs, or by blanks where it has none (CoNLL); a blank line ends a sentence; lines
-    that begin with # say something about it. Negative columns count from the last.
+    A line a word, its columns apart by tabs, or by blanks where it has none (CoNLL); a blank line ends a sentence.
+    Negative columns count from the last. Lines that begin with # say something about the sentence; but where words come first
+    (column 0) they are words behind the first word, and before it those of columns that tabs keep apart.
 
     Raises DataError for a file that can't be read or a line with too few columns.
     """
@@ -116,7 +117,7 @@ def read_columns(path, *, word=0, tag=1):
                 sentences.append(sentence)
             sentence = []
             continue
-        if line.startswith("#"):
+        if line.startswith("#") and (word or not (sentence or ("\t" in line and not line.startswith("# ")))):
             continue
         columns = line.split("\t") if "\t" in line else line.split()
         try:

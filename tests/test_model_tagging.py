@@ -46,6 +46,18 @@ def test_columns_by_blanks_and_from_the_last(tmp_path):
     assert read_columns(tmp_path / "a.conll", word=1, tag=-1) == [[("DT", "B-NP"), ("NN", "I-NP")]]
 
 
+def test_a_number_sign_is_a_word_or_begins_a_remark(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("# a\tremark\n#one\tX\n#\tSYM\n3\tNUM\n\n#\tSYM\n\n# a remark\nof\tADP\n")
+    words = [[word for word, _ in sentence] for sentence in read_columns(path)]
+    assert words == [["#one", "#", "3"], ["#"], ["of"]]
+    path.write_text("# a remark\nPound NN\n# #\n")
+    assert read_columns(path) == [[("Pound", "NN"), ("#", "#")]]
+    # Numbered words: what begins with # is none of them, as in GermEval's own files.
+    path.write_text("#\thttp://example.org\t[2010]\n1\tSie\tO\n# more\n2\t#\tO\n")
+    assert read_columns(path, word=1, tag=2) == [[("Sie", "O"), ("#", "O")]]
+
+
 @pytest.mark.parametrize("ending", ["tsv", "txt", "conll"])
 def test_source_files(tmp_path, ending):
     assert [file.name for file in source_files(folder(tmp_path, ending=ending))] == [
