@@ -10,8 +10,13 @@ __all__ = ["LIMITS", "Method", "compare", "interval", "text"]
 
 LIMITS = {
     "time": {"3,3": (-1.0, None), "2,2": (-2.0, None), "1,1": (-4.0, None)},
-    "block": {"3,3": (-0.5, -2.0), "2,2": (-1.5, -3.0), "1,1": (-3.0, -5.0)}
-    | {"qlrl:3,3": (-0.5, None), "qlrl:fp,fp": (-0.5, None)},
+    "block": {
+        "3,3": (-0.5, -2.0),
+        "2,2": (-1.5, -3.0),
+        "1,1": (-3.0, -5.0),
+        "qlrl:3,3": (-0.5, None),
+        "qlrl:fp,fp": (-0.5, None),
+    },
 }
 LIMITS["subject"] = LIMITS["block"]
 """Lowest mean difference to full precision, in points, and lowest end of its interval: {split: {method: (mean, end)}}. Those of

@@ -79,7 +79,6 @@ def test_gumbel_gates_and_residual_weights(windows, tmp_path):
     result = train(config(preset="qlrl", levels=(3, 2), gates=gates), windows, tmp_path / "m.safetensors")
     p = load_model(result.model).parameters
     assert p.spec.gate_kinds[:2] == ("ternary", "ternary") and p.spec.weight_levels == 2
-    # Each scale is the mean of what the levels before it left: of the weights that a single level of them gives.
     one, two = p.wx_scales.T
     assert (one > two).all() and (two > 0).all()
     noisy = train(config(preset="fp", gates=("GI", "GF")), windows, tmp_path / "noisy.safetensors")
