@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from small_training import config, two_classes
 
 torch = pytest.importorskip("torch")
 
@@ -11,38 +12,17 @@ from mubinn.build.cli import main  # noqa: E402
 from mubinn.model.artifact import load_model  # noqa: E402
 from mubinn.model.data import DataError  # noqa: E402
 from mubinn.model.evaluate import evaluate, load_test  # noqa: E402
-from mubinn.model.train.batches import load_training_data, with_new_phases  # noqa: E402
-from mubinn.model.train.config import TrainConfig, TrainError  # noqa: E402
-from mubinn.model.train.integers import integer_parameters  # noqa: E402
+from mubinn.model.train.batches import load_training_data  # noqa: E402
+from mubinn.model.train.config import TrainError  # noqa: E402
 from mubinn.model.train.loop import train  # noqa: E402
 from mubinn.model.train.run import Run  # noqa: E402
 
 OF_LEVELS = "levels must be A,W, each 1 to 5 or fp, or X/H/GATES,WEIGHTS/BIASES of 1 to 8, not "
-SMALL = {
-    "hidden_size": 6,
-    "float_epochs": 2,
-    "weight_epochs": 1,
-    "activation_epochs": 2,
-    "cell_epochs": 1,
-    "batches": 3,
-    "batch_size": 8,
-}
 
 
 @pytest.fixture
 def windows(tmp_path):
-    """Two classes that differ in the amplitude of one input."""
-    rng = np.random.default_rng(1)
-    y = np.arange(60) % 2
-    x = 10 * rng.standard_normal((60, 15, 3))
-    x[..., 1] *= 1 + 2 * y[:, None]
-    path = tmp_path / "windows.npz"
-    np.savez(path, x=x.astype(np.float32), y=y)
-    return path
-
-
-def config(**changes):
-    return TrainConfig(**(SMALL | changes))
+    return two_classes(tmp_path / "windows.npz")
 
 
 def folder(path):
@@ -64,40 +44,6 @@ def test_a_run_writes_a_model_that_eval_reads(windows, tmp_path, levels):
     assert [r["stage"] for r in records[:-1]] == ["float", "float", "weights", "activations", "activations", "cell"]
     assert len(records[-1]["cell"]["drift"]) == 15 and len(records[-1]["cell"]["unchanged"]) == 14
     assert not list(tmp_path.glob("*.checkpoint")) and not list(tmp_path.glob(".*"))
-
-
-@pytest.mark.parametrize(("gates", "kinds"), [(None, "ttll"), (("BO",), "lllt"), (("BF", "BI", "BO"), "ttlt")])
-def test_a_run_with_ternary_gates(windows, tmp_path, gates, kinds):
-    result = train(config(preset="qlrl", gates=gates), windows, tmp_path / "m.safetensors")
-    model_file = load_model(result.model)
-    assert model_file.preset == "qlrl" and "".join(kind[0] for kind in model_file.spec.gate_kinds) == kinds
-    assert evaluate(model_file, load_test(model_file, windows)).figures()["windows"] == 60
-
-
-def test_gumbel_gates_and_residual_weights(windows, tmp_path):
-    gates = ("GI", "GF", "BI", "BF", "B(UVW)")
-    result = train(config(preset="qlrl", levels=(3, 2), gates=gates), windows, tmp_path / "m.safetensors")
-    p = load_model(result.model).parameters
-    assert p.spec.gate_kinds[:2] == ("ternary", "ternary") and p.spec.weight_levels == 2
-    one, two = p.wx_scales.T
-    assert (one > two).all() and (two > 0).all()
-    noisy = train(config(preset="fp", gates=("GI", "GF")), windows, tmp_path / "noisy.safetensors")
-    plain = train(config(preset="fp"), windows, tmp_path / "plain.safetensors")
-    noisy, plain = (load_model(result.model).float_weights.weight_hh for result in (noisy, plain))
-    assert not np.array_equal(noisy, plain)
-
-
-def test_residual_scales_are_those_of_the_weights_that_are_written(windows):
-    """An average of weights has residuals of its own."""
-    parts = load_training_data(windows)
-    run = Run(config(levels=(2, 2), gates=("B(UVW)",), input_copies=1), parts, None)
-    while run.network.stage != "cell":
-        run.network.start(run.network.following(), run._batch(np.random.default_rng(0))[0])
-    with torch.no_grad():
-        run.network.lstm.weight_hh_l0.mul_(3.0)
-    rows = run.network.lstm.weight_hh_l0.detach().reshape(4, -1).double().numpy()
-    p = integer_parameters(run.network)
-    np.testing.assert_array_equal(p.wh_scales[:, 0], np.floor(np.abs(rows).mean(1) * 2**p.spec.wh_fraction + 0.5))
 
 
 def test_a_run_whose_inputs_share_channels(windows, tmp_path):
@@ -278,56 +224,6 @@ def test_epochs_of_the_first_stage_alone(windows, tmp_path):
     assert [config[f"{stage}_epochs"] for stage in ("float", "weight", "activation", "cell")] == [3, 2, 24, 1]
 
 
-def test_flipped_windows_come_with_either_sign_and_are_the_same_otherwise(windows):
-    parts = load_training_data(windows)
-    plain, flipped = (parts.batch(np.random.default_rng(1), 32, noise=0.1, gain=0.1, flip=flip) for flip in (False, True))
-    signs = np.sign((plain[0] * flipped[0]).sum((0, 2)))
-    assert np.array_equal(flipped[0], plain[0] * signs[:, None]) and np.array_equal(flipped[1], plain[1])
-    assert 5 < (signs > 0).sum() < 27
-
-
-def test_new_phases_leave_powers_and_what_channels_share():
-    rng = np.random.default_rng(1)
-    for steps in (30, 31):
-        x = rng.standard_normal((4, steps, 3)).astype(np.float32)
-        x[:, :, 2] = 2 * x[:, :, 0]
-        y = with_new_phases(np.random.default_rng(2), x)
-        assert y.dtype == np.float32 and np.abs(y - x).max() > 0.5
-        before, after = np.fft.rfft(x, axis=1), np.fft.rfft(y, axis=1)
-        np.testing.assert_allclose(np.abs(after), np.abs(before), atol=1e-4)
-        cross = [spectrum[:, :, 0] * spectrum[:, :, 1].conj() for spectrum in (before, after)]
-        np.testing.assert_allclose(cross[1], cross[0], atol=1e-3)
-        np.testing.assert_allclose(y[:, :, 2], 2 * y[:, :, 0], atol=1e-5)
-        np.testing.assert_allclose(y.mean(1), x.mean(1), atol=1e-5)
-
-
-def test_a_share_of_the_windows_are_surrogates(windows):
-    parts = load_training_data(windows)
-    settings = {"noise": 0.0, "gain": 0.0}
-    plain, _ = parts.batch(np.random.default_rng(3), 200, **settings)
-    half, _ = parts.batch(np.random.default_rng(3), 200, **settings, surrogates=0.5)
-    same = (plain == half).all((0, 2)).mean()
-    assert 0.35 < same < 0.65
-
-
-def test_mixed_windows_have_both_classes(windows, tmp_path):
-    from mubinn.model.train.run import Run
-
-    run = Run(config(preset="fp", mixup=0.5, dropout=0.0), load_training_data(windows), None)
-    seen = []
-    run.network.forward = lambda x: seen.append(x) or torch.tensor([[2.0, -1.0]]).expand(x.shape[1], 2)
-    x, y = torch.randn(15, 400, 3), torch.arange(400) % 2
-    torch.manual_seed(3)
-    loss = run._loss(x, y)
-    # Scores that are all alike give every mixture the mean of both classes' losses, as half of the windows are of each.
-    both = torch.nn.functional.cross_entropy(torch.tensor([[2.0, -1.0]] * 2), torch.tensor([0, 1]))
-    assert torch.allclose(loss, both, atol=0.05)
-    # The power of independent windows is kept.
-    assert abs(float(seen[0].var()) - 1) < 0.05 and not torch.equal(seen[0], x)
-    result = train(config(preset="fp", mixup=0.4, flip=True, surrogates=0.5), windows, tmp_path / "m.safetensors")
-    assert load_model(result.model).card["config"]["mixup"] == 0.4
-
-
 @pytest.mark.parametrize("beyond", [float("inf"), float("nan")])
 def test_a_batch_whose_gradient_overflows_is_passed_over(windows, monkeypatch, beyond):
     """Network and average stay as they were before it."""
@@ -347,12 +243,3 @@ def test_a_batch_whose_gradient_overflows_is_passed_over(windows, monkeypatch, b
     assert step == 1
     with pytest.raises(TrainError, match=r"^lr must be smaller: the gradient of no batch is finite in epoch 0$"):
         run_with((beyond,) * 3)
-
-
-def test_bad_augmentation_is_refused():
-    for changes, message in (
-        ({"mixup": -1}, "^mixup must be 0 to 10, not -1$"),
-        ({"flip": 2}, "^flip must be True or False, not 2$"),
-    ):
-        with pytest.raises(TrainError, match=message):
-            config(**changes)
