@@ -15,7 +15,7 @@ from mubinn.model.data import DataError, Windows, decimate, load_eegmat
 from mubinn.model.evaluate import auc, balanced_accuracy, confusion, evaluate, load_for, load_test
 from mubinn.model.splits import block_split, subject_split, time_split
 from mubinn.model.zoo import data_path
-from test_model_data import NAMES, write_eegmat
+from recordings import NAMES, write_eegmat
 
 
 def says(text):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mubinn.model.splits import block_split, named_split, split_fold, subject_split, time_split
-from test_model_data import recordings, says
+from recordings import recordings, says
 
 
 def covered(windows, r):
