@@ -1,17 +1,13 @@
 """Recordings for tests: of the coded format, of noise, and of samples that hold their own index."""
 
-import re
-
 import numpy as np
-import pytest
+from messages import refusal
 from mubinn.model import data
 from mubinn.model.data import DataError
 
 NAMES = (*(f"E{k}" for k in range(7)), "A2-A1", *(f"E{k}" for k in range(8, 20)))  # A2-A1 in the middle on purpose
 
-
-def says(text):
-    return pytest.raises(DataError, match="^" + re.escape(text) + "$")
+says = refusal(DataError)
 
 
 def encode(codes, order):

@@ -1,11 +1,11 @@
 """`mubinn eval` and its library: figures by hand, data that fits or not, and the bench of the golden model."""
 
 import json
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from messages import refusal
 from model_cases import random_model_file
 from mubinn.build import cli
 from mubinn.model import evaluate as library
@@ -17,9 +17,7 @@ from mubinn.model.splits import block_split, subject_split, time_split
 from mubinn.model.zoo import data_path
 from recordings import NAMES, write_eegmat
 
-
-def says(text):
-    return pytest.raises(DataError, match=f"^{re.escape(text)}$")
+says = refusal(DataError)
 
 
 def windows(seed=1, *, n=10, steps=6, inputs=3, classes=2, fs=125.0):

@@ -1,9 +1,8 @@
 """Shapes, types and ranges of a model's tensors, each with its message, and decoding by hand."""
 
-import re
-
 import numpy as np
 import pytest
+from messages import refusal
 from model_cases import random_parameters
 from mubinn.model.fixed import Fixed
 from mubinn.model.parameters import ParameterError, Parameters, tensor_shapes
@@ -13,9 +12,7 @@ from mubinn.model.spec import LstmSpec
 SPEC = LstmSpec(input_size=3, hidden_size=2, classes=2, cell_levels=3, head_bits=4, cell=Fixed(bits=24, fraction=11))
 GOOD = random_parameters(SPEC, 1).tensors()
 
-
-def refuses(text):
-    return pytest.raises(ParameterError, match=f"^{re.escape(text)}$")
+refuses = refusal(ParameterError)
 
 
 def test_names_and_shapes():

@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
-import re
 
 import numpy as np
 import pytest
+from messages import refusal
 from model_cases import random_spec
 from mubinn.model.fixed import Fixed
 from mubinn.model.spec import GATES, LstmSpec, SpecError
@@ -37,8 +37,7 @@ def make(**changes):
     return LstmSpec(**({"input_size": 3, "hidden_size": 4} | changes))
 
 
-def refuses(text):
-    return pytest.raises(SpecError, match=f"^{re.escape(text)}$")
+refuses = refusal(SpecError)
 
 
 @pytest.mark.parametrize("name", RANGES)
