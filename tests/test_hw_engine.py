@@ -1,41 +1,19 @@
-"""The folded engine's parts: dot products, scaling multiplier, bias add, memories, head."""
+"""The folded engine's arithmetic: dot products, scaling multipliers, bias add."""
 
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from engine_cases import FOLDINGS, engine_spec, pack
 from hw_bench import simulate
 from model_cases import random_parameters
-from mubinn.hw import DotProducts, Head, PreActivation, Scale
+from mubinn.hw import DotProducts, PreActivation, Scale
 from mubinn.hw.alpha import AlphaSum, Weighted
-from mubinn.hw.intake import Intake
 from mubinn.hw.scale import Gammas
 from mubinn.hw.scaling import scale_of
-from mubinn.hw.store import PlaneStore
-from mubinn.hw.weights import WeightStore, weight_words
-from mubinn.model.binarize import codebook
 from mubinn.model.fixed import Fixed, saturate, shift_half_up
 from mubinn.model.folding import SCALINGS, Folding, Schedule
-from mubinn.model.spec import LstmSpec
-
-FOLDINGS = [
-    Folding(rows=1, lanes=4, weight_planes=1, scale_mults=4),
-    Folding(rows=2, lanes=5, weight_planes=2, scale_mults=3),  # nothing divides
-    Folding(rows=3, lanes=12, weight_planes=3, scale_mults=40),  # all columns, several multipliers a gate row
-    Folding(rows=1, lanes=1, weight_planes=1, scale_mults=1),
-    Folding(rows=7, lanes=3, weight_planes=2, scale_mults=28),
-]
-
-
-def engine_spec(**changes):
-    sizes = {"input_size": 5, "hidden_size": 7, "weight_levels": 3, "input_levels": 2, "hidden_levels": 2}
-    return LstmSpec(**(sizes | changes))
-
-
-def pack(bits):
-    """bits[0] becomes the least significant bit."""
-    return sum(int(b) << k for k, b in enumerate(bits))
 
 
 @pytest.mark.parametrize("folding", FOLDINGS, ids=str)
@@ -230,163 +208,3 @@ def test_preactivation_adds_bias_rounds_and_saturates(rows, classes):
     assert got == want.tolist()
     assert seen[0] - first[0] == dut.latency
     assert {b - a for a, b in pairwise(seen[: min(rows, 7)])} <= {schedule.unit_interval}
-
-
-@pytest.mark.parametrize("folding", FOLDINGS, ids=str)
-def test_weight_memory_has_every_bit_in_its_place(folding):
-    spec = engine_spec()
-    schedule, parameters = Schedule(spec, folding), random_parameters(spec, 8)
-    words = weight_words(schedule, parameters.wx_codes, parameters.wh_codes)
-    codes = np.concatenate([parameters.wx_codes, parameters.wh_codes], axis=1)
-    dut, data = WeightStore(schedule, words), []
-
-    async def bench(ctx):
-        for address in range(len(words)):
-            ctx.set(dut.address, address)
-            await ctx.tick()
-            data.append([ctx.get(dut.weights[k]) for k in range(folding.rows * 4 * folding.weight_planes)])
-
-    simulate(dut, bench)
-    assert len(data) == schedule.groups * schedule.passes * schedule.words
-    for unit in range(spec.hidden_size):
-        for gate in range(4):
-            for plane in range(spec.weight_levels):
-                for column in range(spec.columns):
-                    group, row = divmod(unit, folding.rows)
-                    number, at = divmod(plane, folding.weight_planes)
-                    word, lane = divmod(column, folding.lanes)
-                    entry = data[(group * schedule.passes + number) * schedule.words + word]
-                    bit = entry[(row * 4 + gate) * folding.weight_planes + at] >> lane & 1
-                    assert bit == codes[gate * spec.hidden_size + unit, column] >> plane & 1
-
-
-@pytest.mark.parametrize("folding", FOLDINGS[:4], ids=str)
-def test_plane_store_keeps_x_and_h_of_both_banks(folding):
-    """x and h codes written in random turns, h first when both come, then every word read back."""
-    spec = engine_spec(input_levels=3, hidden_levels=2)
-    schedule, rng = Schedule(spec, folding), np.random.default_rng(9)
-    dut = PlaneStore(schedule)
-    codes = [rng.integers(0, 8, size=(2, 5)), rng.integers(0, 4, size=(2, 7))]
-    read = {}
-
-    async def bench(ctx):
-        left = [[(b, n) for b in range(2) for n in range(part.shape[1])] for part in codes]
-        while left[0] or left[1]:
-            sends = [bool(queue) and rng.random() < 0.6 for queue in left]
-            for stream, queue, part, send in zip((dut.x, dut.h), left, codes, sends, strict=True):
-                ctx.set(stream.valid, send)
-                if send:
-                    bank, n = queue[0]
-                    ctx.set(stream.payload, {"code": int(part[bank, n]), "bank": bank, "first": int(n == 0)})
-            await ctx.delay(0)
-            assert ctx.get(dut.x.ready) == (not sends[1])
-            if sends[1]:
-                left[1].pop(0)
-            elif sends[0]:
-                left[0].pop(0)
-            await ctx.tick()
-        ctx.set(dut.x.valid, 0)
-        ctx.set(dut.h.valid, 0)
-        for bank in range(2):
-            for word in range(schedule.words):
-                ctx.set(dut.bank, bank)
-                ctx.set(dut.word, word)
-                await ctx.tick()
-                read[bank, word] = [ctx.get(dut.planes[k]) for k in range(schedule.levels)]
-
-    simulate(dut, bench)
-    for bank in range(2):
-        columns = np.concatenate([codes[0][bank], codes[1][bank]])
-        for word in range(schedule.words):
-            part = columns[word * folding.lanes : (word + 1) * folding.lanes]
-            assert read[bank, word] == [pack(part >> level & 1) for level in range(3)]
-
-
-@pytest.mark.parametrize("pool", ["mean", "last"])
-@pytest.mark.parametrize("classes, mults", [(1, 1), (2, 1), (2, 2), (5, 1), (5, 2), (5, 3), (5, 5)])
-def test_head_sums_and_takes_the_lowest_of_the_greatest(pool, classes, mults):
-    spec = engine_spec(classes=classes, pool=pool, max_steps=8)
-    parameters = random_parameters(spec, 10)
-    if classes == 5:  # two equal classes: ties go to the lower
-        weight, bias = parameters.head_weight.copy(), parameters.head_bias.copy()
-        weight[3], bias[3] = weight[1], bias[1]
-        tensors = parameters.tensors() | {"head_weight": weight, "head_bias": bias}
-        parameters = type(parameters)(spec=spec, **tensors)
-    rng = np.random.default_rng(11)
-    h = codebook(parameters.h_scales)[rng.integers(0, 4, size=(3, 4, 7))]
-    step = h @ parameters.head_weight.T + parameters.head_bias
-    scores = step.sum(axis=1) if pool == "mean" else step[:, -1]
-    dut, got, delays = Head(parameters, mults=mults), [], []
-
-    async def bench(ctx):
-        sent = 0
-        for w in range(3):
-            for t in range(4):
-                for u in range(7):
-                    flags = {"first": int(t == 0), "last": int(t == 3), "error": 0}
-                    ctx.set(dut.i.valid, 1)
-                    ctx.set(dut.i.payload, {"h": int(h[w, t, u]), "flags": flags})
-                    for wait in range(dut.beats + int(rng.integers(0, 2))):
-                        await look(ctx, sent)
-                        ctx.set(dut.i.valid, 0)
-                        sent += wait == 0
-        for _ in range(20):
-            await look(ctx, sent)
-
-    cycle, since = [0], [0]
-
-    async def look(ctx, sent):
-        if ctx.get(dut.i.valid):
-            since[0] = cycle[0]
-        if ctx.get(dut.o.valid):
-            got.append((ctx.get(dut.o.p.label), [ctx.get(dut.o.p.scores[k]) for k in range(classes)]))
-            delays.append(cycle[0])
-        cycle[0] += 1
-        await ctx.tick()
-
-    simulate(dut, bench)
-    assert got == [(int(np.argmax(s)), s.tolist()) for s in scores]
-    assert delays[-1] - since[0] == dut.latency
-
-
-@pytest.mark.parametrize("mults", [0, 3])
-def test_head_refuses_multipliers_without_a_class(mults):
-    with pytest.raises(ValueError, match=rf"^mults must be 1 to 2, not {mults}$"):
-        Head(random_parameters(engine_spec(classes=2), 1), mults=mults)
-
-
-@pytest.mark.parametrize("fault", ["early", "missing"])
-def test_intake_flags_a_broken_window_and_recovers(fault):
-    """An early `last` ends its window with the error flag, so does a window that is too long; the next is right."""
-    spec = LstmSpec(input_size=3, hidden_size=1, max_steps=4)
-    dut, steps = Intake(spec, [100, 50]), []
-    # Samples as (last) of every beat: a good window of 2 steps, the broken one, a good one of 1 step.
-    good2, good1 = [0, 0, 0, 0, 0, 1], [0, 0, 1]
-    broken = [0, 0, 0, 0, 1] if fault == "early" else [0] * 12
-    want = [(1, 0, 0), (0, 1, 0)]
-    want += [(1, 0, 0), (0, 1, 1)] if fault == "early" else [(1, 0, 0), (0, 0, 0), (0, 0, 0), (0, 1, 1)]
-    want += [(1, 1, 0)]
-
-    async def feed(ctx):
-        for last in good2 + broken + good1:
-            ctx.set(dut.i.valid, 1)
-            ctx.set(dut.i.payload, {"x": 7, "last": last})
-            await ctx.tick().until(dut.i.ready)
-        ctx.set(dut.i.valid, 0)
-
-    async def take(ctx):
-        ctx.set(dut.codes.ready, 1)
-        for _ in range(120):
-            done = 0
-            if ctx.get(dut.ready):
-                flags = dut.flags
-                steps.append((ctx.get(flags.first), ctx.get(flags.last), ctx.get(flags.error)))
-                done = 1
-            ctx.set(dut.done, done)
-            await ctx.tick()
-            ctx.set(dut.done, 0)
-            if done:
-                await ctx.tick()
-
-    simulate(dut, feed, take)
-    assert steps == want
