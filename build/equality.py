@@ -26,7 +26,8 @@ from mubinn.sim.testbench import testbench
 from mubinn.sim.tools import SimulatorError, find, verilator_root
 
 from . import equality_record, network
-from .generate import STARTUP_CYCLES, convert, describe, generate, memory_images
+from .core_folder import STARTUP_CYCLES, convert
+from .generate import describe, generate, memory_images
 
 __all__ = ["installed", "models_on_data", "run_jobs", "run_one", "summary", "tasks", "write_bench", "write_network_bench"]
 

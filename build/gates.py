@@ -17,8 +17,9 @@ from mubinn.sim.random_parameters import random_parameters
 from mubinn.sim.testbench import testbench
 from mubinn.sim.tools import BUILDERS
 
+from .core_folder import read_manifest
 from .errors import ToolError, UserError
-from .generate import generate, read_manifest
+from .generate import generate
 from .paths import write_text
 from .presets import PRESETS
 from .targets import Target, target_named

@@ -7,8 +7,8 @@ from mubinn.model.artifact import load_model
 from mubinn.model.folding import Folding
 from mubinn.model.spec import SpecError
 
+from .core_folder import read_manifest
 from .errors import UserError
-from .generate import read_manifest
 
 __all__ = ["core_of", "transfer"]
 

@@ -18,9 +18,10 @@ from mubinn.sim.random_parameters import random_parameters
 from mubinn.sim.tools import BUILDERS, SimulatorError
 from mubinn.sim.vectors import write_case
 
+from .core_folder import read_manifest
 from .errors import ToolError
 from .faults import Fault, faults
-from .generate import generate, read_manifest
+from .generate import generate
 from .paths import write_text
 from .tools import run_tool
 

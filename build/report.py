@@ -9,8 +9,8 @@ import numpy as np
 from mubinn.model.artifact import load_model
 from mubinn.model.zoo import data_path
 
+from .core_folder import read_manifest
 from .errors import UserError
-from .generate import read_manifest
 from .paths import write_text
 from .reports import load_figures
 from .targets import TARGETS

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .core_folder import read_manifest
 from .errors import HopelessError, ToolError, UserError
-from .generate import read_manifest
 from .paths import write_text
 from .targets import LOAD_PINS, ROUTERS, TARGETS, Target
 from .tools import run_tool, tool_version

@@ -33,7 +33,7 @@ def run(args):
     from rich.console import Console
     from rich.progress import Progress
 
-    from .generate import MANIFEST, read_manifest
+    from .core_folder import MANIFEST, read_manifest
     from .network_verbs import eval_network, network_model
     from .reports import save_figures
 

@@ -36,8 +36,8 @@ def run(args):
     from rich.console import Console
     from rich.progress import Progress
 
+    from .core_folder import read_manifest
     from .errors import UserError
-    from .generate import read_manifest
     from .network_verbs import simulate_of
     from .reports import save_figures
 

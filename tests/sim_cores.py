@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from model_cases import random_model_file, random_samples
-from mubinn.build.generate import generate, read_manifest
+from mubinn.build.core_folder import read_manifest
+from mubinn.build.generate import generate
 from mubinn.model.folding import Folding
 from mubinn.sim.case import early_last, join, make_case, missing_last
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 from mubinn.build import cli
+from mubinn.build.core_folder import read_manifest
 from mubinn.build.errors import ToolError
 from mubinn.build.gates import GATE_PRESETS, cell_models, check_gates, make_core, run_netlist, target_of
-from mubinn.build.generate import read_manifest
 from mubinn.build.presets import PRESETS
 from mubinn.build.targets import TARGETS
 from sim_cores import scratch

@@ -7,8 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 from model_cases import random_parameters
+from mubinn.build.core_folder import read_manifest
 from mubinn.build.errors import UserError
-from mubinn.build.generate import default_folding, generate, read_manifest
+from mubinn.build.generate import default_folding, generate
 from mubinn.build.reports import load_figures, save_figures
 from mubinn.model.artifact import ModelFile
 from mubinn.model.folding import Folding, Schedule
