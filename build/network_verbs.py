@@ -73,6 +73,8 @@ def eval_network(args, path):
     from rich.console import Console
     from rich.progress import Progress
 
+    from .report_network import example
+
     file = load_network(path)
     if file.vocabulary is None:
         return _eval_windows(args, file)
@@ -85,6 +87,7 @@ def eval_network(args, path):
         found = golden_tags(file, data.test, progress=lambda done, total: bar.update(task, completed=done))
     figures = {"model": args.model, "data": args.data, "test_sentences": len(data.test)}
     figures |= tag_figures(data.test, found, data.tags)
+    _keep(args.model, figures | {"example": example(data.test)})
     print(
         f"{args.model} on {args.data}: {figures['words']} words in {figures['sentences']} of {len(data.test)} sentences, those "
         f"of at most {file.network.max_steps} words"
@@ -116,8 +119,17 @@ def _eval_windows(args, file):
         "auc": auc(windows.y, scores),
         "confusion": confusion(windows.y, label, scores.shape[1]).tolist(),
     }
+    _keep(args.model, figures)
     print(f"{args.model} on {args.data}: {len(windows)} windows\naccuracy            {figures['accuracy']:.4f}")
     return figures
+
+
+def _keep(model, figures):
+    """Figures of `mubinn eval` where the model is a generated folder, for its report."""
+    from .reports import save_figures
+
+    if Path(model).is_dir():
+        save_figures(model, "eval", figures)
 
 
 def _check_words(file, data, args):

@@ -120,8 +120,10 @@ def test_from_floats_to_a_core_that_tags_real_words(sentences, tmp_path, capsys)
     figures = json.loads(capsys.readouterr().out)
     assert figures["sentences"] == 2 and figures["mismatches"] == 0 and figures["records"] >= 6
     assert main(["eval", str(tmp_path / "core"), "--data", str(sentences)]) == 0
-    assert main(["report", str(tmp_path / "core")]) == 1
-    assert "there is no page of a network yet" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "core")]) == 0
+    page = (tmp_path / "core" / "report.html").read_text()
+    assert "tags by a linear-chain CRF" in page and "<b>0 mismatches</b>" in page and "layer 2, backward" in page
+    assert "on a test sentence" in page and "Not placed yet" in page and "<script" not in page
 
 
 @pytest.mark.parametrize(
