@@ -60,7 +60,7 @@ class Job:
     def checked(self, found, what, advice):
         """The result. Raises ToolError where it is of other options: a line that begins with `what` and ends with `advice`."""
         made_with = found.get("options", list(self.options))
-        if made_with != list(self.options):
+        if _named(made_with) != _named(self.options):
             raise ToolError(f"{what} of other options: {shlex.join(made_with)}; {advice}")
         return found
 
@@ -82,6 +82,11 @@ class Job:
         """Put the result into its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.result, json.dumps(found) + "\n")
+
+
+def _named(options):
+    """Options with the names of the files that a training reads and writes, whose folder makes no difference to it."""
+    return [Path(o).name if before in ("-o", "--start") else o for before, o in zip(("", *options), options, strict=False)]
 
 
 def run_all(plan, jobs, *, record=None, out=None):

@@ -41,8 +41,10 @@ def jobs_in(out, *, groups=3, fails=()):
     plan = []
     for k in range(groups):
         folder, options = out / f"group-{k}", ("fails",) if k in fails else ()
-        parent = Made(folder, "fp", (*options, str(folder / "fp.model")))
-        plan += [parent, *(Made(folder, name, (str(folder / f"{name}.model"),), start=parent) for name in ("2-2", "3-3"))]
+        parent = Made(folder, "fp", (*options, "-o", str(folder / "fp.model")))
+        plan.append(parent)
+        for name in ("2-2", "3-3"):
+            plan.append(Made(folder, name, ("--start", str(parent.model), "-o", str(folder / f"{name}.model")), start=parent))
     return plan
 
 
@@ -68,13 +70,14 @@ def test_a_record_takes_the_place_of_trainings(tmp_path):
     assert [line["training"] for line in lines] == [f"group-{k}/{name}" for k in range(3) for name in ("2-2", "3-3", "fp")]
     assert all(line["result"]["source"] == source() and len(line["result"]["test_label"]["zlib"]) < 100 for line in lines)
     Made.ran.clear()
-    # The same folder on another machine, without results.
+    # The same folder on another machine, without results, and a folder of another name.
     for job in jobs_in(tmp_path / "first"):
         job.result.unlink()
     before = path.read_bytes()
-    run_all(jobs_in(tmp_path / "first"), 2, record=path, out=tmp_path / "first")
-    assert not Made.ran and path.read_bytes() == before
-    assert all(job.found()["test_label"] == [0, 1] * 50 for job in jobs_in(tmp_path / "first"))
+    for out in (tmp_path / "first", tmp_path / "second" / "deeper"):
+        run_all(jobs_in(out), 2, record=path, out=out)
+        assert not Made.ran and path.read_bytes() == before
+        assert all(job.found()["test_label"] == [0, 1] * 50 for job in jobs_in(out))
 
 
 def test_a_parent_is_trained_again_where_only_its_model_is_missing(tmp_path, capsys):
@@ -115,6 +118,17 @@ def test_a_record_of_other_options_is_refused(tmp_path):
     with pytest.raises(ToolError, match=r"record.jsonl: group-0/fp is of other options: .*other.model; delete its line"):
         run_all(jobs_in(tmp_path, groups=1), 1, record=path, out=tmp_path)
     assert not (tmp_path / "group-0" / "fp.json").exists()
+
+
+@pytest.mark.parametrize("changed", [("--start", "of/another.model"), ("-o", "of/another.model"), ("--seed", "of/fp.model")])
+def test_only_the_folder_of_a_file_may_differ(tmp_path, changed):
+    job = Job(tmp_path, "3-3", ("--start", "a/fp.model", "--seed", "1", "-o", "a/3-3.model"))
+    moved = dict(zip(job.options[::2], job.options[1::2], strict=True)) | {"--start": "b/fp.model", "-o": "b/3-3.model"}
+    job.write({"options": [part for item in moved.items() for part in item]})
+    assert job.found() is not None
+    job.write({"options": [part for item in (moved | dict([changed])).items() for part in item]})
+    with pytest.raises(ToolError, match=rf"3-3.json: is of other options: .*{changed[1]}"):
+        job.found()
 
 
 def test_the_source_is_a_commit_of_the_program(tmp_path, monkeypatch):
