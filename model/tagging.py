@@ -117,7 +117,7 @@ def read_columns(path, *, word=0, tag=1):
                 sentences.append(sentence)
             sentence = []
             continue
-        if line.startswith("#") and (word or not (sentence or ("\t" in line and not line.startswith("# ")))):
+        if _is_remark(line, first=not sentence, word=word):
             continue
         columns = line.split("\t") if "\t" in line else line.split()
         try:
@@ -127,6 +127,16 @@ def read_columns(path, *, word=0, tag=1):
     if not sentences:
         raise DataError(f"{path}: must hold at least 1 sentence, not 0")
     return sentences
+
+
+def _is_remark(line, *, first, word):
+    """Whether a line says something about its sentence, as `read_columns` explains: `first` if no word came before it."""
+    if not line.startswith("#"):
+        return False
+    if word:
+        return True  # words stand behind a number, so no line of theirs begins with #
+    parts_by_tabs = "\t" in line and not line.startswith("# ")
+    return first and not parts_by_tabs
 
 
 def load_tagging(path, *, word=0, tag=1):
