@@ -150,7 +150,14 @@ def run_once(zx0, wh0, weight, network, extra):
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"cell": Fixed(bits=12, fraction=7)}, {"cell": Fixed(bits=5, fraction=3)}, {"cell_limit": 0.5}]
+    "extra",
+    [
+        {},
+        {"cell": Fixed(bits=12, fraction=7)},
+        {"cell": Fixed(bits=5, fraction=3)},
+        {"cell_limit": 0.5},
+        {"limits_gradient": True},
+    ],
 )
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch", [3, 17, 40])
@@ -158,7 +165,8 @@ def run_once(zx0, wh0, weight, network, extra):
 def test_the_fused_loops_equal_the_torch_operations(monkeypatch, extra, threads, batch, h_quantized):
     network, _ = quantized(4, 3, TERNARY)
     if not h_quantized:  # then c has no format either
-        extra = {"outputs": None, "gate_scales": None, "h_scales": None, "cell_limit": extra.get("cell_limit", 16.0)}
+        kept = {name: extra[name] for name in ("cell_limit", "limits_gradient") if name in extra}
+        extra = {"outputs": None, "gate_scales": None, "h_scales": None} | kept
     torch.manual_seed(batch)
     zx, wh = 2 * torch.randn(STEPS, batch, 4 * HIDDEN), 0.5 * torch.randn(4 * HIDDEN, HIDDEN)
     weight = torch.randn(STEPS, batch, HIDDEN)

@@ -89,10 +89,11 @@ def _forward(zx, wht, gate_values, gate_gain, gate_low, cell, h_values, h_gain, 
 
 
 @numba.njit(nogil=True, cache=True, fastmath=MATHS)
-def _backward(grad_h, wh, gates, h_slopes, state, places, dz, got, h_got, first, last):
+def _backward(grad_h, limit, wh, gates, h_slopes, state, places, dz, got, h_got, first, last):
     """Windows `first` to `last` back through all steps: fills dz, and adds to what the entries of the tables got.
 
-    `gates` is [4, entries, (value, slope)]; no entry in `got` or `h_got` where nobody wants to know.
+    `gates` is [4, entries, (value, slope)]; `limit` that of dh, or 0 for none; no entry in `got` or `h_got` where
+    nobody wants to know.
     """
     c, tanh_c = state
     gate_index, h_index = places
@@ -109,6 +110,8 @@ def _backward(grad_h, wh, gates, h_slopes, state, places, dz, got, h_got, first,
                 i_at, f_at, g_at, o_at = index[k], index[units + k], index[2 * units + k], index[3 * units + k]
                 i, f, g, o = gates[0, i_at], gates[1, f_at], gates[2, g_at], gates[3, o_at]
                 d, tanh_now = grad_h[t, b, k] + dh[b - first, k], tanh_c[t, b, k]
+                if limit > 0:
+                    d = min(max(d, -limit), limit)
                 through = d
                 if h_quantized:
                     h_at = h_index[t, b, k]
@@ -155,8 +158,9 @@ class FusedRecurrence(torch.autograd.Function):
     """Arguments and results are those of `recurrence`, for what `fits`."""
 
     @staticmethod
-    def forward(ctx, zx, wh, gate_scales, h_scales, gates, outputs, cell, cell_limit):
+    def forward(ctx, zx, wh, gate_scales, h_scales, gates, outputs, cell, cell_limit, limits_gradient):
         steps, batch, width = zx.shape
+        ctx.limits_gradient = limits_gradient
         units = width // 4
         x_part, wht = zx.detach().contiguous().numpy(), wh.detach().t().contiguous().numpy()
         c, tanh_c, h = (np.empty((steps, batch, units), np.float32) for _ in range(3))
@@ -182,6 +186,7 @@ class FusedRecurrence(torch.autograd.Function):
         batch, units = c.shape[1:]
         dz = np.empty((*c.shape[:2], 4 * units), np.float32)
         pairs = gates.pairs.numpy()
+        limit = np.float32(grad_h.abs().max() if ctx.limits_gradient else 0)
         grad, weights = grad_h.contiguous().numpy(), wh.detach().contiguous().numpy()
         threads = torch.get_num_threads()
         wanted = ctx.needs_input_grad[2]
@@ -189,11 +194,11 @@ class FusedRecurrence(torch.autograd.Function):
         got, h_got = np.zeros((threads, 4, pairs.shape[1] if wanted else 0)), np.zeros((threads, len(slopes)))
 
         def part(k, *limits):
-            _backward(grad, weights, pairs, slopes, (c, tanh_c), places, dz, got[k], h_got[k], *limits)
+            _backward(grad, limit, weights, pairs, slopes, (c, tanh_c), places, dz, got[k], h_got[k], *limits)
 
         _in_parts(part, batch)
         dz, h = torch.from_numpy(dz), torch.from_numpy(h)
         dwh = dz[1:].reshape(-1, 4 * units).t() @ h[:-1].reshape(-1, units)
         gate_grad = gates.sums(torch.from_numpy(got.sum(0))) if wanted else None
         h_grad = outputs.sums(torch.from_numpy(h_got.sum(0, keepdims=True)))[0] if outputs else None
-        return dz, dwh, gate_grad, h_grad, None, None, None, None
+        return dz, dwh, gate_grad, h_grad, None, None, None, None, None

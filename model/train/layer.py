@@ -85,6 +85,7 @@ class QuantLstm(Staged, nn.Module):
         self.input_copies = input_copies
         self.gate_kinds, self.gate_slope, self.gates_first = tuple(gate_kinds), gate_slope, gates_first
         self.rounding = tuple(rounding)
+        self.limits_gradient = system.limits_gradient
         self.rounds_late, self.gumbel, self.residual, self.takes_codes = rounds_late, tuple(gumbel), residual, takes_codes
         self.stage, self.clipped = "float", {}
         self.z_format, self.cell_format, self.activation_fraction = Fixed(bits=12, fraction=8), Fixed(bits=16, fraction=11), 10
@@ -180,7 +181,7 @@ class QuantLstm(Staged, nn.Module):
 
     def _recurrence(self, zx, wh, v, **settings):
         if not v:
-            return recurrence(zx, wh, **settings)
+            return recurrence(zx, wh, limits_gradient=self.limits_gradient and self.quantizes("weights"), **settings)
         return peephole_recurrence(zx, wh, v[0].reshape(self.v_weight.shape), **settings)
 
     def output(self, x):

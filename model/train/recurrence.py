@@ -82,6 +82,7 @@ class _Settings:
     outputs: Staircase | None
     cell: Fixed | None
     cell_limit: float
+    limits_gradient: bool
 
 
 class _Recurrence(torch.autograd.Function):
@@ -145,6 +146,7 @@ class _Recurrence(torch.autograd.Function):
         dz_of, d_h_of = dz.unbind(0), d_hs.unbind(0)
         gate_index_of, h_index_of = gate_index.unbind(0) if gates else None, h_index.unbind(0) if outputs else None
         through = torch.empty_like(c[0])
+        limit = float(grad_h.abs().max()) if ctx.settings.limits_gradient else None
         for t in range(steps - 1, -1, -1):
             dh, d_whole, tanh_now = d_h_of[t], of_d.whole[t], tanh_of[t]
             if t < steps - 1:
@@ -153,6 +155,8 @@ class _Recurrence(torch.autograd.Function):
             else:
                 dh.copy_(grad_of[t])
                 dc.zero_()
+            if limit is not None:
+                dh.clamp_(-limit, limit)
             if outputs:
                 torch.mul(_look_up(outputs.slopes, h_index_of[t], small).view_as(dh), dh, out=through)
             else:
@@ -183,7 +187,8 @@ class _Recurrence(torch.autograd.Function):
         return dz, dwh, gate_grad, h_grad, None
 
 
-def recurrence(zx, wh, *, gate_scales=None, h_scales=None, gates=None, outputs=None, cell=None, cell_limit=16.0):
+def recurrence(zx, wh, *, gate_scales=None, h_scales=None, gates=None, outputs=None, cell=None, cell_limit=16.0,
+               limits_gradient=False):  # fmt: skip
     """h of every step, and c without a gradient, from the x part of the pre-activations.
 
     Parameters
@@ -198,12 +203,15 @@ def recurrence(zx, wh, *, gate_scales=None, h_scales=None, gates=None, outputs=N
         Quantizers of the gates (from z) and of h (from o * tanh(c)); None leaves them as they are.
     cell : Fixed or None
         Format to which c is rounded; None leaves c in floating point, saturated at +-cell_limit.
+    limits_gradient : bool
+        Whether the gradient of h in a step, with what comes from the steps behind it, is held within the greatest one of the
+        batch that comes to an h from outside.
 
     Returns
     -------
     (h, c), each [steps, batch, hidden]
     """
     if fits(zx, gates):
-        return FusedRecurrence.apply(zx, wh, gate_scales, h_scales, gates, outputs, cell, cell_limit)
-    settings = _Settings(gates, outputs, cell, cell_limit)
+        return FusedRecurrence.apply(zx, wh, gate_scales, h_scales, gates, outputs, cell, cell_limit, limits_gradient)
+    settings = _Settings(gates, outputs, cell, cell_limit, limits_gradient)
     return _Recurrence.apply(zx, wh, gate_scales, h_scales, settings)

@@ -17,6 +17,8 @@ class System:
     x, h, wx, wh, bias : str
     gate : str
         Kind of the gates that aren't ternary, of `mubinn.model.gates.GATE_KINDS`.
+    limits_gradient : bool
+        Whether training limits the gradient of h, see `recurrence`: weights of +-1 multiply it in every step.
     """
 
     x: str = "learned"
@@ -25,11 +27,12 @@ class System:
     wh: str = "learned"
     bias: str = "learned"
     gate: str = "levels"
+    limits_gradient: bool = False
 
 
 SYSTEMS = {
     # Signs of x, h and the weights, as in the comparison of MuBiNN's Fig. 4.
-    "b_lstm": System(x="sign", h="sign", wx="sign", wh="sign", bias="plain", gate="fixed"),
+    "b_lstm": System(x="sign", h="sign", wx="sign", wh="sign", bias="plain", gate="fixed", limits_gradient=True),
     # [12] of MuBiNN: x and its weights only.
     "nazari2020": System(x="power_of_two", h="plain", wx="power_of_two", wh="plain", bias="plain", gate="fixed"),
     # The operands of the matrix products of Eq. 1-4.
