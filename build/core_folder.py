@@ -17,7 +17,7 @@ from .constraints import constraint_files
 from .errors import UserError
 from .fusesoc import core_file
 
-__all__ = ["MANIFEST", "STARTUP_CYCLES", "checked_name", "convert", "read_manifest", "write_surroundings", "write_verilog"]
+__all__ = ["MANIFEST", "STARTUP_CYCLES", "check_name", "convert", "read_manifest", "write_surroundings", "write_verilog"]
 
 MANIFEST = "manifest.json"
 STARTUP_CYCLES = 256
@@ -31,11 +31,10 @@ LICENCE = """\
 """
 
 
-def checked_name(name):
-    """`name`, which a Verilog module may have. UserError otherwise."""
+def check_name(name):
+    """UserError where a Verilog module may not have this name."""
     if not name.isidentifier() or not name.isascii():
         raise UserError(f"--name must be a Verilog identifier of letters, digits and _, not {name!r}")
-    return name
 
 
 def versions():

@@ -17,7 +17,7 @@ from mubinn.sim.interleave import interleaved
 from mubinn.sim.signals import describe_streams
 
 from .constraints import CLOCK_MHZ
-from .core_folder import MANIFEST, STARTUP_CYCLES, checked_name, versions, write_surroundings, write_verilog
+from .core_folder import MANIFEST, STARTUP_CYCLES, check_name, versions, write_surroundings, write_verilog
 from .paths import new_folder
 
 __all__ = ["Generated", "default_folding", "describe", "generate", "memory_images"]
@@ -66,7 +66,7 @@ def generate(model_file: ModelFile, out, *, folding=None, family="generic", name
     UserError, SpecError, ArtifactError
     """
     started = time.monotonic()
-    checked_name(name)
+    check_name(name)
     model = model_file.model()
     spec, folding = model.spec, folding or default_folding(model.spec)
     bits = None

@@ -14,7 +14,7 @@ from mubinn.sim.network_case import describe_network, network_case
 from mubinn.sim.vectors import write_case
 
 from .constraints import CLOCK_MHZ
-from .core_folder import MANIFEST, STARTUP_CYCLES, checked_name, versions, write_surroundings, write_verilog
+from .core_folder import MANIFEST, STARTUP_CYCLES, check_name, versions, write_surroundings, write_verilog
 from .generate import Generated, default_folding
 from .paths import new_folder
 
@@ -42,7 +42,7 @@ def generate_network(network_file, out, *, foldings=None, head_mults=1, family="
     Raises UserError, SpecError.
     """
     started = time.monotonic()
-    checked_name(name)
+    check_name(name)
     network = network_file.network
     foldings = foldings or [[default_folding(p.spec) for p in layer.directions] for layer in network.layers]
     core = NetworkCore(network, foldings, head_mults=head_mults, family=family, startup_cycles=STARTUP_CYCLES)

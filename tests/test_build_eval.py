@@ -5,19 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from messages import refusal
 from model_cases import random_model_file
 from mubinn.build import cli
 from mubinn.model import evaluate as library
 from mubinn.model import reference
 from mubinn.model.artifact import Preprocess, save_model
-from mubinn.model.data import DataError, Windows, decimate, load_eegmat
+from mubinn.model.data import Windows, decimate, load_eegmat
 from mubinn.model.evaluate import auc, balanced_accuracy, confusion, evaluate, load_for, load_test
 from mubinn.model.splits import block_split, subject_split, time_split
 from mubinn.model.zoo import data_path
-from recordings import NAMES, write_eegmat
-
-says = refusal(DataError)
+from recordings import NAMES, says, write_eegmat
 
 
 def windows(seed=1, *, n=10, steps=6, inputs=3, classes=2, fs=125.0):

@@ -102,7 +102,7 @@ class Run:
             norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT))
             if not math.isfinite(loss.item()):
                 raise TrainError(f"lr must be smaller: the loss is not finite in epoch {position}")
-            if math.isfinite(norm):  # through all steps, signs as weights (b_lstm) may multiply it beyond float32
+            if math.isfinite(norm):  # weights may multiply it in every step, beyond float32
                 self.optimizer.step()
                 network.project()
                 if self.average:
