@@ -87,7 +87,7 @@ def eval_network(args, path):
         found = golden_tags(file, data.test, progress=lambda done, total: bar.update(task, completed=done))
     figures = {"model": args.model, "data": args.data, "test_sentences": len(data.test)}
     figures |= tag_figures(data.test, found, data.tags)
-    _keep(args.model, figures | {"example": example(data.test)})
+    _keep(args.model, figures | {"example": example(data.test, file.network.max_steps)})
     print(
         f"{args.model} on {args.data}: {figures['words']} words in {figures['sentences']} of {len(data.test)} sentences, those "
         f"of at most {file.network.max_steps} words"

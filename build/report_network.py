@@ -41,13 +41,15 @@ def verification(simulated):
     )
 
 
-def example(corpus):
-    """A test sentence and its tags as numbers, which `mubinn eval` keeps for the picture: of a fitting length if there is
-    one, and of those the first with the fewest unknown words."""
+def example(corpus, max_steps):
+    """A test sentence and its tags as numbers, which `mubinn eval` keeps for the picture, or None where all have more words
+    than the network takes: one of 8 to 20 words before any other, then the fewest unknown words, then the first."""
     low, high = EXAMPLE_WORDS
     unknown = np.add.reduceat(corpus.word == UNKNOWN, corpus.starts)
     outside = (corpus.lengths < low) | (corpus.lengths > high)
-    chosen = int(np.lexsort((corpus.lengths * outside, unknown, outside))[0])
+    chosen = next((int(k) for k in np.lexsort((unknown, outside)) if corpus.lengths[k] <= max_steps), None)
+    if chosen is None:
+        return None
     at = slice(corpus.starts[chosen], corpus.starts[chosen] + corpus.lengths[chosen])
     return {"word": corpus.word[at].tolist(), "case": corpus.case[at].tolist(), "tag": corpus.tag[at].tolist()}
 
