@@ -7,6 +7,7 @@ VERBS = {
     "golden": "speed of the golden model against torch.nn.LSTM",
     "training": "a training step of the quantized LSTM against torch.nn.LSTM",
     "accuracy": "accuracy of binarized against full-precision training, paired",
+    "linear": "a linear model on band power, on the windows of bench accuracy",
     "baseline": "area, clock and cycles of the presets against the baseline in git",
     "engine": "cycles of a step in the circuit, predicted and ideal",
     "folding": "LUTs, block RAMs, multipliers and cycles of a core, predicted and placed",
