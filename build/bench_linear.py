@@ -3,7 +3,7 @@
 HELP = """\
 Fit a linear model (logistic regression) to the logarithm of the power in five bands of every channel, with a penalty chosen on
 the validation part, and test it on the windows that lie side by side: the splits and windows of mubinn bench accuracy --apart.
-A minute."""
+A minute. Needs scikit-learn: pip install 'mubinn[train]'."""
 EXAMPLE = """
 mubinn bench linear --data ../shared/data/eegmat --split block
 mubinn bench linear --data ../shared/data/eegmat --split subject --json"""

